@@ -1,0 +1,1 @@
+//! What sightings mean together: correlation, roles and advice. Pure.

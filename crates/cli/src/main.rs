@@ -1,0 +1,3 @@
+//! One binary for every job of the alliance.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Intelligence in and out: STIX validation and mapping, TAXII, lists and feeds.

@@ -1,0 +1,1 @@
+//! The composition root: HTTP API, TAXII routes, pages, live stream, sessions and tokens.

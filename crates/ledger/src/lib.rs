@@ -1,0 +1,1 @@
+//! Logs, durability, proofs and views: the only crate that opens a database.

@@ -1,0 +1,1 @@
+//! The agent in a member's network: read telemetry, match, remember, report.
