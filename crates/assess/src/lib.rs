@@ -1,1 +1,16 @@
-//! What sightings mean together: correlation, roles and advice. Pure.
+//! What sightings mean together: warnings, what to do about them, and which of them belong together.
+//!
+//! Pure: time comes in with the entries, nothing here stores or sends. [`entries`] are the facts recorded,
+//! [`rules`] what follows from them, [`view`] the warning people see, folded from the facts.
+//!
+//! ```
+//! use shieldwall_assess::rules::{Advice, Step, advice};
+//! use shieldwall_model::indicator::IndicatorRole;
+//!
+//! // Blocking a stop switch lets the malware run: the advice must never say "block".
+//! assert_eq!(advice(IndicatorRole::KillSwitch, "domain").blocking, Step::DoNotBlock);
+//! ```
+
+pub mod entries;
+pub mod rules;
+pub mod view;

@@ -64,7 +64,7 @@ pub struct SharingGroup {
 
 impl GroupId {
     /// The group every member belongs to; its log records who joined.
-    pub const ALLIANCE: Self = Self::from_uuid(Uuid::from_u128(0x5348_4945_4c44_8000_8000_57414c4c_0001));
+    pub const ALLIANCE: Self = Self::from_uuid(Uuid::from_u128(0x5348_4945_4c44_8000_8000_5741_4c4c_0001));
 
     /// The group of one in which a member keeps what it shares with nobody (UUIDv5 of the member's id, RFC 9562 section 5.5).
     pub fn home_of(member: MemberId) -> Self {

@@ -35,6 +35,7 @@
 pub mod access;
 pub mod directory;
 pub mod id;
+pub mod indicator;
 pub mod limits;
 pub mod marking;
 pub mod realm;
