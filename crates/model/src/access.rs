@@ -177,7 +177,7 @@ pub enum Extent {
 /// |---|---|---|---|---|---|---|---|---|---|
 /// | acknowledge a warning | party | | party | | party | | | | party |
 /// | administer | | | | | | alliance | | | |
-/// | keep a session | own | own | own | own | own | own | | own | |
+/// | keep a session | own | own | own | own | own | own | own | own | own |
 /// | pull a watchlist | party | | | | party | | | | party |
 /// | read intelligence | party | party | party | party | party | party | party | | |
 /// | read the ledger | party | party | party | | party | party | party | | |
@@ -198,7 +198,6 @@ pub const fn extent(role: Role, action: Action) -> Extent {
     use Role as R;
     match (action, role) {
         (A::SeeFront, _) | (A::Administer, R::Operator) => Extent::Alliance,
-        (A::KeepSession, R::Peer | R::Sensor) => Extent::Never,
         (A::KeepSession, _) | (A::ReportHealth, R::Sensor) => Extent::Own,
         (A::AcknowledgeWarning, R::Analyst | R::Delegate | R::Officer | R::Sensor)
         | (A::PullWatchlist | A::ReportSighting, R::Analyst | R::Officer | R::Sensor)
