@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Runs every test. Installs what the tests need beyond Rust, or fails and says what to do; nothing is left out in
+# silence. Whoever cannot install Chromium or a Python client says so: SHIELDWALL_WITHOUT="browser clients".
+#
+# What the tests read (all set here):
+#   SHIELDWALL_PYTHON    a Python with taxii2-client; not set without "clients"
+#   SHIELDWALL_CHROMIUM  a Chromium; not set without "browser"
+#   SHIELDWALL_BIN       the built binary, for the browser tests
+#   SHIELDWALL_WITHOUT   what was left out; a test that lacks its tool and is not named here must fail
+#   SHIELDWALL_DATA      directory of large public intelligence files (optional): set, more is tested on them
+set -euo pipefail
+. "$(dirname "$0")/tools.sh"
+
+export SHIELDWALL_WITHOUT=${SHIELDWALL_WITHOUT:-}
+for part in $SHIELDWALL_WITHOUT; do
+    case $part in browser | clients) ;; *) fail "SHIELDWALL_WITHOUT knows 'browser' and 'clients', not '$part'" ;; esac
+done
+without() { [[ " $SHIELDWALL_WITHOUT " == *" $1 "* ]]; }
+
+say "what the tests need"
+need_cc
+if without clients; then
+    unset SHIELDWALL_PYTHON
+else
+    need_python
+    pip_install -r scripts/requirements.txt
+    export SHIELDWALL_PYTHON=$venv/bin/python
+    echo "taxii2-client in $venv"
+fi
+if without browser; then
+    unset SHIELDWALL_CHROMIUM
+else
+    need_node
+    need_node_modules e2e
+    need_node_modules web
+    need_chromium
+    export SHIELDWALL_CHROMIUM=$chromium
+fi
+if [ -n "${SHIELDWALL_DATA:-}" ]; then
+    [ -d "$SHIELDWALL_DATA" ] || fail "SHIELDWALL_DATA is '$SHIELDWALL_DATA', and there is no such directory"
+    SHIELDWALL_DATA=$(cd "$SHIELDWALL_DATA" && pwd)
+    export SHIELDWALL_DATA
+    echo "large files from $SHIELDWALL_DATA"
+else
+    unset SHIELDWALL_DATA
+    echo "no SHIELDWALL_DATA: the tests use the samples in the tree"
+fi
+
+failures=()
+run() {
+    say "$*"
+    "$@" || failures+=("$*")
+}
+
+run cargo test --locked --workspace --no-fail-fast
+if ! without browser; then
+    export SHIELDWALL_BIN=$target/debug/shieldwall
+    run node --test web/test/*.test.mjs
+    run node --test --test-concurrency=1 e2e/*.test.mjs
+fi
+
+[ -z "$SHIELDWALL_WITHOUT" ] || say "LEFT OUT, as SHIELDWALL_WITHOUT asked: $SHIELDWALL_WITHOUT"
+[ ${#failures[@]} -eq 0 ] || fail "$(printf 'failed: %s\n' "${failures[@]}")"
+say "all tests passed"
