@@ -35,12 +35,27 @@ test("the style guide is axe clean, fits, and breaks no policy in both themes an
     }
     await assertFits(page, `style guide, ${size}`);
     await screenshot(page, `styleguide-${size}`);
+    await page.locator(".menu summary").click();
+    await axe(page, `user menu, ${size}`);
     await page.locator("[data-dialog-open=revoke]").click();
     await page.locator("dialog[open]").waitFor();
     await axe(page, `dialog, ${size}`);
     assertClean(page, `style guide, ${size}`);
     await page.context().close();
   }
+});
+
+test("the sign-in page is axe clean and fits in both themes", async () => {
+  const page = await openPage(browser, { viewport: MOBILE });
+  await page.goto(`${site.url}/styleguide/signin.html`);
+  for (const theme of THEMES) {
+    await setTheme(page, theme);
+    await axe(page, `sign-in, ${theme}`);
+  }
+  await assertFits(page, "sign-in");
+  await screenshot(page, "styleguide-signin");
+  assertClean(page, "sign-in");
+  await page.context().close();
 });
 
 test("the islands draw what they were given", async () => {
@@ -94,6 +109,7 @@ test("a server-sent event becomes a DOM event, refreshes the map and is announce
 
 test("the theme is remembered and set before the page is painted", async () => {
   const page = await guide({ theme: "light" });
+  await page.locator(".menu summary").click();
   await page.locator('[data-theme-set="dark"]').click();
   const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   await page.goto(`${site.url}/styleguide.html`, { waitUntil: "commit" });
@@ -101,6 +117,7 @@ test("the theme is remembered and set before the page is painted", async () => {
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
   await settled(page);
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), dark);
+  await page.locator(".menu summary").click();
   await page.locator('[data-theme-set="auto"]').click();
   assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), dark);
   await page.context().close();

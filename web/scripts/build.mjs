@@ -81,11 +81,13 @@ for (const name of [...packages].sort()) {
 licences.push("Country outlines: Natural Earth (public domain), by way of world-atlas.\n");
 await writeFile(join(dist, "LICENSES.txt"), licences.join(`\n${"-".repeat(78)}\n\n`));
 
-// The style guide names built files directly: keep its names current.
-const guide = join(root, "styleguide.html");
-const named = (await readFile(guide, "utf8")).replaceAll(/dist\/([\w.]+)-[0-9A-Z]{8}(\.\w+)/g, (whole, name, ext) =>
-  entries[name + ext] ? `dist/${entries[name + ext]}` : whole);
-await writeFile(guide, named);
+// The style guide's pages name built files directly: keep the names current.
+for (const page of ["styleguide.html", "styleguide/signin.html"]) {
+  const text = await readFile(join(root, page), "utf8");
+  const current = text.replaceAll(/dist\/([\w.]+)-[0-9A-Z]{8}(\.\w+)/g, (whole, name, ext) =>
+    entries[name + ext] ? `dist/${entries[name + ext]}` : whole);
+  await writeFile(join(root, page), current);
+}
 
 const sorted = Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)));
 const manifest = { entries: sorted, sha256: await hashes(dist) };

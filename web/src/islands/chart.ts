@@ -45,7 +45,7 @@ export function chart(element: HTMLElement): () => void {
         axes: spark
           ? [{ show: false }, { show: false }]
           : [
-              { ...axis, values: (_u, splits, _a, _s, step) => splits.map((t) => label(t, step)) },
+              { ...axis, size: 30, values: (_u, splits, _a, _s, step) => splits.map((t) => label(t, step)) },
               { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] },
             ],
         series: [

@@ -8,7 +8,11 @@ interface Graph {
   edges: { source: string; target: string; label: string }[];
 }
 
-const CONCENTRIC_MAX_NODES = 14;
+const RING_MAX_NODES = 16; // the focus in the middle, its neighbours on an ellipse around it
+const RING_SHARE = [0.36, 0.34] as const; // of the width and height
+const LABEL_MIN_PX = 72;
+const LABEL_MAX_PX = 150;
+const LABEL_SHARE = 0.26; // of the width
 const NODE_MAX_COUNT = 400;
 
 /** Which group a STIX type falls into: its colour (custom property) and shape. */
@@ -45,7 +49,8 @@ export function graph(element: HTMLElement): () => void {
         selector: "node",
         style: {
           label: "data(label)", color: c.ink, "font-size": 12, "font-family": "system-ui, sans-serif", "text-valign": "bottom", "text-margin-y": 6,
-          "text-wrap": "wrap", "text-max-width": "120px", "text-background-color": c.bg, "text-background-opacity": 0.85,
+          "text-wrap": "wrap", "text-overflow-wrap": "anywhere",
+          "text-max-width": `${Math.max(LABEL_MIN_PX, Math.min(element.clientWidth * LABEL_SHARE, LABEL_MAX_PX))}px`, "text-background-color": c.bg, "text-background-opacity": 0.85,
           "text-background-padding": "2px", width: 26, height: 26, "background-color": c.other, "border-width": 2, "border-color": c.bg,
         },
       },
@@ -65,6 +70,30 @@ export function graph(element: HTMLElement): () => void {
     ] as cytoscape.StylesheetJson;
   };
 
+  // A ring as wide as the box allows keeps labels apart better than any force does.
+  const layout = (count: number): cytoscape.LayoutOptions => {
+    if (count > RING_MAX_NODES) {
+      return { name: "cose", randomize: false, animate: false, padding: 28, nodeRepulsion: () => 12_000, idealEdgeLength: () => 90 };
+    }
+    const [w, h] = [element.clientWidth, element.clientHeight];
+    let at = 0;
+    const ring = new Map<string, { x: number; y: number }>();
+    return {
+      name: "preset",
+      fit: false,
+      positions: (node: unknown) => {
+        const { id, focus } = (node as cytoscape.NodeSingular).data() as { id: string; focus: boolean };
+        if (focus) return { x: w / 2, y: h / 2 - 10 };
+        const known = ring.get(id);
+        if (known !== undefined) return known;
+        const turn = (2 * Math.PI * at++) / Math.max(count - 1, 1) - Math.PI / 2;
+        const spot = { x: w / 2 + Math.cos(turn) * w * RING_SHARE[0], y: h / 2 - 10 + Math.sin(turn) * h * RING_SHARE[1] };
+        ring.set(id, spot);
+        return spot;
+      },
+    } as cytoscape.LayoutOptions;
+  };
+
   const load = async (): Promise<void> => {
     const data = await fetchJson<Graph>(element.dataset["src"] ?? "");
     const nodes = data.nodes.slice(0, NODE_MAX_COUNT);
@@ -79,17 +108,13 @@ export function graph(element: HTMLElement): () => void {
         edges: data.edges.filter((e) => known.has(e.source) && known.has(e.target)).map((e) => ({ data: { ...e } })),
       },
       style: style(),
-      layout:
-        nodes.length <= CONCENTRIC_MAX_NODES
-          ? { name: "concentric", concentric: (n: { data(k: string): unknown }) => (n.data("focus") === true ? 2 : 1), levelWidth: () => 1,
-              minNodeSpacing: 44, spacingFactor: 1.1, padding: 28, animate: false, startAngle: -Math.PI / 2 + 0.3 }
-          : { name: "cose", randomize: false, animate: false, padding: 28, nodeRepulsion: () => 12_000, idealEdgeLength: () => 90 },
+      layout: layout(nodes.length),
       userZoomingEnabled: false, // the page scrolls under the pointer
       userPanningEnabled: false,
       boxSelectionEnabled: false,
       autounselectify: true,
       motionBlur: !still,
-      maxZoom: 1.4,
+      maxZoom: 1.2,
     });
     cy.on("tap", "node", (event) => {
       const id = String(event.target.id());
@@ -102,7 +127,10 @@ export function graph(element: HTMLElement): () => void {
   const stopTheme = onTheme(() => cy?.style(style()));
   const resize = new ResizeObserver(() => {
     cy?.resize();
-    cy?.fit(undefined, 28);
+    cy?.style(style());
+    const count = cy?.nodes().length ?? 0;
+    cy?.layout(layout(count)).run();
+    if (count > RING_MAX_NODES) cy?.fit(undefined, 28);
   });
   resize.observe(element);
   guard(element, load());

@@ -71,6 +71,7 @@ export function map(element: HTMLElement): () => void {
   const src = element.dataset["src"] ?? "";
   let fit: Fit = (element.dataset["fit"] as Fit | undefined) ?? "world";
   let rows: Country[] = [];
+  let loaded = false;
   let known: Set<string> | undefined; // arcs drawn before; undefined until the first drawing
   let current: string | undefined; // the country that has the keyboard
 
@@ -139,7 +140,7 @@ export function map(element: HTMLElement): () => void {
       const isNew = known !== undefined && !known.has(`${from} ${to}`);
       arcs.append(node("path", { class: isNew ? "map-arc is-new" : "map-arc", d: bow(a, b), pathLength: "1" }));
     }
-    known = new Set(pairs.map(([from, to]) => `${from} ${to}`));
+    if (loaded) known = new Set(pairs.map(([from, to]) => `${from} ${to}`));
 
     const group = node("g", { class: "map-countries" });
     const marks = new Map<string, SVGElement>();
@@ -194,6 +195,7 @@ export function map(element: HTMLElement): () => void {
 
   const load = async (): Promise<void> => {
     rows = await fetchJson<Country[]>(src);
+    loaded = true;
     draw();
   };
 
