@@ -10,9 +10,10 @@ interface Graph {
 
 const RING_MAX_NODES = 16; // the focus in the middle, its neighbours on an ellipse around it
 const RING_SHARE = [0.36, 0.34] as const; // of the width and height
-const LABEL_MIN_PX = 72;
+const LABEL_MIN_PX = 88;
+const LABEL_CHAR_PX = 7; // an average letter at 12 px
 const LABEL_MAX_PX = 150;
-const LABEL_SHARE = 0.26; // of the width
+const LABEL_SHARE = 0.28; // of the width
 const NODE_MAX_COUNT = 400;
 
 /** Which group a STIX type falls into: its colour (custom property) and shape. */
@@ -34,6 +35,12 @@ function claimStyle(): void {
   document.head.append(meta);
 }
 
+/** Cuts the middle out of words (hashes, domains) that do not fit one line; words are never broken over lines. */
+function shorten(label: string, chars: number): string {
+  const half = Math.max(Math.floor((chars - 1) / 2), 3);
+  return label.split(" ").map((w) => (w.length > chars ? `${w.slice(0, half)}…${w.slice(-half)}` : w)).join(" ");
+}
+
 export function graph(element: HTMLElement): () => void {
   const href = element.dataset["href"] ?? "/intelligence/{id}";
   let cy: cytoscape.Core | undefined;
@@ -44,13 +51,13 @@ export function graph(element: HTMLElement): () => void {
       ink: "--ink", soft: "--ink-3", line: "--line-strong", bg: "--surface", accent: "--accent",
       actor: "--node-actor", tool: "--node-tool", sign: "--node-sign", report: "--node-report", other: "--ink-3",
     });
+    const width = Math.max(LABEL_MIN_PX, Math.min(element.clientWidth * LABEL_SHARE, LABEL_MAX_PX));
     return [
       {
         selector: "node",
         style: {
-          label: "data(label)", color: c.ink, "font-size": 12, "font-family": "system-ui, sans-serif", "text-valign": "bottom", "text-margin-y": 6,
-          "text-wrap": "wrap", "text-overflow-wrap": "anywhere",
-          "text-max-width": `${Math.max(LABEL_MIN_PX, Math.min(element.clientWidth * LABEL_SHARE, LABEL_MAX_PX))}px`, "text-background-color": c.bg, "text-background-opacity": 0.85,
+          label: (n: cytoscape.NodeSingular) => shorten(String(n.data("label")), width / LABEL_CHAR_PX), color: c.ink, "font-size": 12, "font-family": "system-ui, sans-serif", "text-valign": "bottom", "text-margin-y": 6,
+          "text-wrap": "wrap", "text-max-width": `${width}px`, "text-background-color": c.bg, "text-background-opacity": 0.85,
           "text-background-padding": "2px", width: 26, height: 26, "background-color": c.other, "border-width": 2, "border-color": c.bg,
         },
       },
