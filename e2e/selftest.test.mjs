@@ -89,6 +89,15 @@ test("a server-sent event becomes a DOM event, refreshes the map and is announce
   assert.equal(site.seen.fetched.filter((p) => p.endsWith("map.json")).length, before + 1);
   await page.locator("[data-live-announce]", { hasText: "New warning: Dropper seen by 3 members" }).waitFor({ state: "attached" });
 
+  // A burst: one refresh or two, and one after the last event.
+  await page.evaluate(() => {
+    window.heard = [];
+    for (const type of ["sw:warning", "sw:refresh-warning"]) document.body.addEventListener(type, () => window.heard.push(type));
+  });
+  for (let i = 0; i < 20; i++) site.send("warning", { id: `b${i}` });
+  await page.waitForFunction(() => window.heard.filter((t) => t === "sw:warning").length === 20 && window.heard.at(-1) === "sw:refresh-warning");
+  assert.ok((await page.evaluate(() => window.heard.filter((t) => t === "sw:refresh-warning").length)) <= 3);
+
   // Cut: the browser itself comes back with the last id it saw.
   const again = page.waitForRequest((r) => r.url().endsWith("/stream"));
   site.cut();

@@ -1,21 +1,31 @@
-// The words of the live stream, and how an island hears them: `sw:<type>` events on <body>.
+// The words of the live stream, and how a page hears them on <body>: `sw:<type>` for each event, and `sw:refresh-<type>`
+// when a view of that type should be fetched again: at once, then at most every 500 ms, and always after the last one.
 export const STREAM_EVENTS = ["warning", "object", "sighting", "sensor", "member", "recall"] as const;
 const REFRESH_MS = 500;
 
-/** Runs `refresh` at most every 500 ms when one of the named events (or a resync) arrives; returns how to stop. */
-export function onLive(names: readonly string[], refresh: (event: Event) => void): () => void {
-  let timer: number | undefined;
-  const heard = (event: Event): void => {
-    timer ??= window.setTimeout(() => {
-      timer = undefined;
-      refresh(event);
+/** Calls `work` at once, and while more calls come at most every 500 ms; the last call is never lost. */
+export function coalesce(work: () => void): () => void {
+  let waiting = false;
+  let again = false;
+  const run = (): void => {
+    waiting = true;
+    again = false;
+    work();
+    window.setTimeout(() => {
+      waiting = false;
+      if (again) run();
     }, REFRESH_MS);
   };
-  const all = [...names, "resync"].map((name) => `sw:${name}`);
-  for (const name of all) document.body.addEventListener(name, heard);
+  return () => (waiting ? void (again = true) : run());
+}
+
+/** Runs `refresh` when a view of one of the named types should be fetched again; returns how to stop. */
+export function onLive(names: readonly (typeof STREAM_EVENTS)[number][], refresh: () => void): () => void {
+  const heard = coalesce(refresh); // a sighting and its warning arrive together and cost one fetch or two, not more
+  const types = names.map((name) => `sw:refresh-${name}`);
+  for (const type of types) document.body.addEventListener(type, heard);
   return () => {
-    window.clearTimeout(timer);
-    for (const name of all) document.body.removeEventListener(name, heard);
+    for (const type of types) document.body.removeEventListener(type, heard);
   };
 }
 

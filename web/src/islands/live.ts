@@ -1,6 +1,7 @@
 // The live stream: one EventSource for the page. Each server-sent event becomes a DOM event `sw:<type>` on <body>, which
-// htmx fragments and the other islands listen to; new warnings are announced to screen readers.
-import { STREAM_EVENTS } from "./events";
+// a burst of them one `sw:refresh-<type>` or two, which htmx fragments and the other islands listen to; new warnings are
+// announced to screen readers.
+import { coalesce, STREAM_EVENTS } from "./events";
 
 const RETRY_FIRST_MS = 2_000;
 const RETRY_MAX_MS = 60_000;
@@ -50,6 +51,9 @@ export function live(element: HTMLElement): () => void {
     }, ANNOUNCE_MS);
   };
 
+  const tell = (type: string, detail?: unknown): void => void document.body.dispatchEvent(new CustomEvent(type, { detail }));
+  const refresh = new Map(STREAM_EVENTS.map((type) => [type, coalesce(() => tell(`sw:refresh-${type}`))]));
+
   const connect = (): void => {
     show("connecting");
     source = new EventSource(src, { withCredentials: true });
@@ -57,7 +61,10 @@ export function live(element: HTMLElement): () => void {
       show("open");
       wait = RETRY_FIRST_MS;
       // A fresh connection has no Last-Event-ID: what was missed is fetched, not replayed.
-      if (lost) document.body.dispatchEvent(new CustomEvent("sw:resync"));
+      if (lost) {
+        tell("sw:resync");
+        for (const again of refresh.values()) again();
+      }
       lost = false;
     });
     source.addEventListener("error", () => {
@@ -74,7 +81,8 @@ export function live(element: HTMLElement): () => void {
     for (const type of STREAM_EVENTS) {
       source.addEventListener(type, (event) => {
         const detail = parse(event.data);
-        document.body.dispatchEvent(new CustomEvent(`sw:${type}`, { detail }));
+        tell(`sw:${type}`, detail);
+        refresh.get(type)?.();
         if (type === "warning") announce(detail);
       });
     }
