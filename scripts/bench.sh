@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures what BENCHMARKS.md lists, on this machine, with the release binary.
 set -euo pipefail
+# shellcheck source=scripts/tools.sh
 . "$(dirname "$0")/tools.sh"
 
 need_cc

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks licences, banned crates and sources against deny.toml; and advisories, where their database can be had.
 set -euo pipefail
+# shellcheck source=scripts/tools.sh
 . "$(dirname "$0")/tools.sh"
 
 ADVISORY_FETCH_SECONDS=120

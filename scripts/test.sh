@@ -9,6 +9,7 @@
 #   SHIELDWALL_WITHOUT   what was left out; a test that lacks its tool and is not named here must fail
 #   SHIELDWALL_DATA      directory of large public intelligence files (optional): set, more is tested on them
 set -euo pipefail
+# shellcheck source=scripts/tools.sh
 . "$(dirname "$0")/tools.sh"
 
 export SHIELDWALL_WITHOUT=${SHIELDWALL_WITHOUT:-}
@@ -19,6 +20,7 @@ without() { [[ " $SHIELDWALL_WITHOUT " == *" $1 "* ]]; }
 
 say "what the tests need"
 need_cc
+otherwise=$'\nOr leave the tests that need it out: SHIELDWALL_WITHOUT="browser clients" make test'
 if without clients; then
     unset SHIELDWALL_PYTHON
 else

