@@ -2,7 +2,6 @@
 
 CARGO ?= cargo
 ARGS ?=
-export SHIELDWALL_DATA
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test lint format-check clippy deny web web-check bench

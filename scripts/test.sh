@@ -57,7 +57,7 @@ run() {
 run cargo test --locked --workspace --no-fail-fast
 if ! without browser; then
     export SHIELDWALL_BIN=$target/debug/shieldwall
-    run node --test web/test/*.test.mjs
+    # One at a time: each starts a hub and a browser of its own.
     run node --test --test-concurrency=1 e2e/*.test.mjs
 fi
 
