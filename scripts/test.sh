@@ -34,7 +34,6 @@ if without browser; then
 else
     need_node
     need_node_modules e2e
-    need_node_modules web
     need_chromium
     export SHIELDWALL_CHROMIUM=$chromium
 fi
