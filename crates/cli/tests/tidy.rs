@@ -106,7 +106,7 @@ fn mentions_word(line: &str, word: &str) -> bool {
     let bare = word.chars().all(inside);
     line.match_indices(word).any(|(at, _)| {
         let (before, after) = (line.get(..at).unwrap_or(""), line.get(at + word.len()..).unwrap_or(""));
-        !before.ends_with(inside) && !(bare && after.starts_with(inside))
+        !(before.ends_with(inside) || bare && after.starts_with(inside))
     })
 }
 
