@@ -1,0 +1,374 @@
+//! What this sensor was told to watch for: the hub's changes applied in order, kept on disk, compiled for matching.
+//!
+//! The compiled [`LiveWatchlist`] holds exactly the indicators that are active now. Each (sharing group,
+//! indicator) has a number there; [`Names`] tells the matching thread what a number means.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use shieldwall_model::id::{GroupId, ObjectId};
+use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::time::Timestamp;
+use shieldwall_watch::value::{Kind, Value};
+use shieldwall_watch::watchlist::{Builder, Change as WatchChange, LiveWatchlist, WatchlistError};
+
+use crate::disk::{self, Disk, DiskError};
+use crate::wire::{Change, Item, WatchedValue};
+
+/// Largest snapshot in bytes.
+const SNAPSHOT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Why the watchlist could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    /// The state directory failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The list does not compile.
+    #[error(transparent)]
+    Watchlist(#[from] WatchlistError),
+    /// The snapshot could not be written as JSON.
+    #[error("the watchlist could not be written: {0}")]
+    Form(#[from] serde_json::Error),
+}
+
+impl KnowledgeError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Disk(error) => error.code(),
+            Self::Watchlist(error) => error.code(),
+            Self::Form(_) => "sensor.knowledge.form",
+        }
+    }
+}
+
+/// An indicator as it is held.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Held {
+    pub(crate) group: GroupId,
+    pub(crate) indicator: ObjectId,
+    pub(crate) name: String,
+    pub(crate) role: IndicatorRole,
+    pub(crate) values: Vec<Value>,
+    pub(crate) valid_until: Option<Timestamp>,
+}
+
+impl Held {
+    /// Takes what the hub told; values this version cannot watch for are left out.
+    fn of(item: Item) -> Self {
+        let value = |told: &WatchedValue| {
+            let kind: Kind = told.kind.parse().ok()?;
+            Value::new(kind, &told.value).ok()
+        };
+        let values: Vec<Value> = item.values.iter().filter_map(value).collect();
+        if values.len() < item.values.len() {
+            let left_out = item.values.len() - values.len();
+            tracing::warn!(indicator = %item.indicator, left_out, "values this sensor cannot watch for");
+        }
+        let Item { group, indicator, name, role, valid_until, .. } = item;
+        Self { group, indicator, name, role, values, valid_until }
+    }
+
+    fn item(&self) -> Item {
+        let value =
+            |value: &Value| WatchedValue { kind: value.kind().as_str().into(), value: value.to_string() };
+        Item {
+            group: self.group,
+            indicator: self.indicator.clone(),
+            name: self.name.clone(),
+            role: self.role,
+            values: self.values.iter().map(value).collect(),
+            valid_until: self.valid_until,
+        }
+    }
+
+    /// Whether it holds at `now`.
+    pub(crate) fn is_active(&self, now: Timestamp) -> bool {
+        self.valid_until.is_none_or(|until| now < until)
+    }
+}
+
+/// What the numbers in the compiled watchlist mean.
+#[derive(Debug, Default)]
+pub(crate) struct Names(RwLock<BTreeMap<u32, Arc<Held>>>);
+
+impl Names {
+    /// The indicator of this number, if it is still held.
+    pub(crate) fn get(&self, number: u32) -> Option<Arc<Held>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Snapshot {
+    cursor: Option<String>,
+    items: Vec<Item>,
+}
+
+type Key = (GroupId, ObjectId);
+
+/// Everything the sensor was told to watch for.
+pub(crate) struct Knowledge {
+    items: BTreeMap<Key, (u32, Arc<Held>)>,
+    /// When which number ends.
+    ends: BTreeMap<(Timestamp, u32), Key>,
+    /// As of when ends were applied.
+    now: Timestamp,
+    next_number: u32,
+    cursor: Option<String>,
+    live: Arc<LiveWatchlist>,
+    names: Arc<Names>,
+}
+
+impl Knowledge {
+    /// Reads the snapshot, if there is one, and compiles what is active at `now`. `seed` keys the compiled table.
+    pub(crate) fn open(path: &Path, now: Timestamp, seed: u64) -> Result<Self, KnowledgeError> {
+        let snapshot: Snapshot = match disk::read(path, SNAPSHOT_BYTES_MAX)? {
+            Some(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                tracing::error!(%error, "the kept watchlist is damaged; asking the hub for all of it");
+                Snapshot::default()
+            }),
+            None => Snapshot::default(),
+        };
+        let mut builder = Builder::new(seed);
+        let (mut items, mut ends, mut names) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut next_number = 0;
+        for item in snapshot.items {
+            let held = Arc::new(Held::of(item));
+            let key = (held.group, held.indicator.clone());
+            if held.is_active(now) {
+                for value in &held.values {
+                    builder.add(value, next_number)?;
+                }
+            }
+            if let Some(end) = held.valid_until {
+                ends.insert((end, next_number), key.clone());
+            }
+            names.insert(next_number, Arc::clone(&held));
+            items.insert(key, (next_number, held));
+            next_number += 1;
+        }
+        let live = Arc::new(LiveWatchlist::new(builder.build()?));
+        let names = Arc::new(Names(RwLock::new(names)));
+        Ok(Self { items, ends, now, next_number, cursor: snapshot.cursor, live, names })
+    }
+
+    /// The compiled watchlist.
+    pub(crate) fn live(&self) -> Arc<LiveWatchlist> {
+        Arc::clone(&self.live)
+    }
+
+    /// What its numbers mean.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
+    }
+
+    /// Where the next sync goes on; `None` when nothing was ever synced.
+    pub(crate) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// How many indicators are active.
+    pub(crate) fn active(&self) -> usize {
+        let ended = self.ends.range(..=(self.now, u32::MAX)).count();
+        self.items.len().saturating_sub(ended)
+    }
+
+    /// The active indicators.
+    pub(crate) fn iter_active(&self) -> impl Iterator<Item = &Held> {
+        self.items.values().map(|(_, held)| held.as_ref()).filter(|held| held.is_active(self.now))
+    }
+
+    /// Applies what one sync brought, as one step for those who match. With `reset`, what is not in `changes` is
+    /// dropped. Returns whether anything is different now.
+    pub(crate) fn apply(
+        &mut self,
+        reset: bool,
+        changes: Vec<Change>,
+        cursor: String,
+    ) -> Result<bool, KnowledgeError> {
+        let mut last: BTreeMap<Key, Option<Held>> = BTreeMap::new();
+        if reset {
+            last.extend(self.items.keys().map(|key| (key.clone(), None)));
+        }
+        for change in changes {
+            match change {
+                Change::Put(item) => {
+                    let held = Held::of(item);
+                    last.insert((held.group, held.indicator.clone()), Some(held));
+                }
+                Change::Remove { group, indicator, .. } => {
+                    last.insert((group, indicator), None);
+                }
+            }
+        }
+        last.retain(|key, held| self.items.get(key).map(|(_, old)| old.as_ref()) != held.as_ref());
+        self.cursor = Some(cursor);
+        if last.is_empty() {
+            return Ok(false);
+        }
+        let mut watch = Vec::with_capacity(last.len());
+        let names = Arc::clone(&self.names);
+        for (key, held) in last {
+            let old = self.items.remove(&key);
+            if let Some((number, old)) = &old
+                && let Some(end) = old.valid_until
+            {
+                self.ends.remove(&(end, *number));
+            }
+            match held {
+                Some(held) => {
+                    let number = old.map_or(self.next_number, |(number, _)| number);
+                    self.next_number = self.next_number.max(number.saturating_add(1));
+                    if let Some(end) = held.valid_until {
+                        self.ends.insert((end, number), key.clone());
+                    }
+                    watch.push(put_if(held.is_active(self.now), number, &held));
+                    let held = Arc::new(held);
+                    write(&names).insert(number, Arc::clone(&held));
+                    self.items.insert(key, (number, held));
+                }
+                None => {
+                    if let Some((number, _)) = old {
+                        watch.push(WatchChange::Remove { indicator: number });
+                        write(&names).remove(&number);
+                    }
+                }
+            }
+        }
+        self.live.apply(watch)?;
+        Ok(true)
+    }
+
+    /// Lets indicators end (or, should the clock have gone back, hold again) as of `now`. Returns whether any did.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Result<bool, KnowledgeError> {
+        let (low, high) = (self.now.min(now), self.now.max(now));
+        // An end at `low` was applied then, one at `high` is now.
+        let span = (Bound::Excluded((low, u32::MAX)), Bound::Included((high, u32::MAX)));
+        let touched: Vec<Key> = self.ends.range(span).map(|(_, key)| key.clone()).collect();
+        self.now = now;
+        if touched.is_empty() {
+            return Ok(false);
+        }
+        let changes = touched.iter().filter_map(|key| self.items.get(key)).map(|(number, held)| {
+            tracing::info!(indicator = %held.indicator, active = held.is_active(now), "an indicator's time");
+            put_if(held.is_active(now), *number, held)
+        });
+        self.live.apply(changes.collect::<Vec<_>>())?;
+        Ok(true)
+    }
+
+    /// What is to be written to disk: all items and the cursor they stand for.
+    pub(crate) fn snapshot(&self) -> Result<Vec<u8>, KnowledgeError> {
+        let items = self.items.values().map(|(_, held)| held.item()).collect();
+        Ok(serde_json::to_vec(&Snapshot { cursor: self.cursor.clone(), items })?)
+    }
+}
+
+/// Writes a snapshot.
+pub(crate) fn save(disk: &Disk, path: &Path, snapshot: &[u8]) -> Result<(), KnowledgeError> {
+    Ok(disk.replace(path, snapshot)?)
+}
+
+fn write(names: &Names) -> std::sync::RwLockWriteGuard<'_, BTreeMap<u32, Arc<Held>>> {
+    names.0.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn put_if(active: bool, number: u32, held: &Held) -> WatchChange {
+    if active {
+        WatchChange::Put { indicator: number, values: held.values.clone() }
+    } else {
+        WatchChange::Remove { indicator: number }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    pub(crate) fn item(number: u128, role: IndicatorRole, values: &[(&str, &str)]) -> Item {
+        let value =
+            |(kind, value): &(&str, &str)| WatchedValue { kind: (*kind).into(), value: (*value).into() };
+        Item {
+            group: GroupId::from_uuid(Uuid::from_u128(1)),
+            indicator: format!("indicator--{}", Uuid::from_u128(number)).parse().unwrap(),
+            name: format!("indicator {number}"),
+            role,
+            values: values.iter().map(value).collect(),
+            valid_until: None,
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(0).plus_seconds(seconds)
+    }
+
+    pub(crate) fn knowing(items: Vec<Item>) -> Knowledge {
+        let directory = tempfile::tempdir().unwrap();
+        let mut knowledge = Knowledge::open(&directory.path().join("none"), at(0), 1).unwrap();
+        knowledge.apply(true, items.into_iter().map(Change::Put).collect(), "c".into()).unwrap();
+        knowledge
+    }
+
+    fn watched(knowledge: &Knowledge, domain: &str) -> Vec<String> {
+        let value = Value::new(Kind::Domain, domain).unwrap();
+        let numbers = knowledge.live.current().indicators_of(&value);
+        numbers.into_iter().map(|number| knowledge.names.get(number).unwrap().name.clone()).collect()
+    }
+
+    const BAD: IndicatorRole = IndicatorRole::Malicious;
+
+    #[test]
+    fn changes_apply_in_order_and_a_reset_drops_what_is_not_told_again() {
+        let mut one = item(1, BAD, &[("domain", "a.example"), ("no-such-kind", "x")]);
+        let mut knowledge = knowing(vec![one.clone(), item(2, BAD, &[("domain", "a.example")])]);
+        assert_eq!(watched(&knowledge, "a.example"), ["indicator 1", "indicator 2"]);
+        one.values[0].value = "b.example".into();
+        let (group, indicator) = (one.group, item(2, BAD, &[]).indicator);
+        let remove = Change::Remove { group, indicator, reason: "recalled".into() };
+        assert!(knowledge.apply(false, vec![Change::Put(one.clone()), remove], "d".into()).unwrap());
+        assert_eq!(watched(&knowledge, "a.example"), Vec::<String>::new());
+        assert_eq!(watched(&knowledge, "b.example"), ["indicator 1"]);
+        let again = vec![Change::Put(one)];
+        assert!(!knowledge.apply(false, again.clone(), "e".into()).unwrap(), "nothing new");
+        assert!(!knowledge.apply(true, again, "f".into()).unwrap(), "nothing new");
+        assert!(knowledge.apply(true, vec![], "g".into()).unwrap());
+        assert_eq!((watched(&knowledge, "b.example").len(), knowledge.active()), (0, 0));
+    }
+
+    #[test]
+    fn an_indicator_ends_by_the_clock_and_holds_again_should_it_go_back() {
+        let mut ending = item(1, BAD, &[("domain", "a.example")]);
+        ending.valid_until = Some(at(10));
+        let mut knowledge = knowing(vec![ending, item(2, BAD, &[("domain", "b.example")])]);
+        for (second, changed, active) in
+            [(9, false, 2), (10, true, 1), (11, false, 1), (10, false, 1), (9, true, 2)]
+        {
+            assert_eq!(knowledge.tick(at(second)).unwrap(), changed, "{second}");
+            assert_eq!(knowledge.active(), active, "{second}");
+            assert_eq!(knowledge.iter_active().count(), active, "{second}");
+            assert_eq!(watched(&knowledge, "a.example").len(), active - 1, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_brings_back_the_list_and_its_cursor_without_what_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("watchlist.json");
+        let mut ending = item(1, BAD, &[("domain", "a.example")]);
+        ending.valid_until = Some(at(10));
+        let knowledge =
+            knowing(vec![ending, item(2, IndicatorRole::KillSwitch, &[("sha256", &"ab".repeat(32))])]);
+        save(&Disk::default(), &path, &knowledge.snapshot().unwrap()).unwrap();
+        let early = Knowledge::open(&path, at(5), 1).unwrap();
+        assert_eq!((early.cursor(), early.active(), watched(&early, "a.example").len()), (Some("c"), 2, 1));
+        assert_eq!(early.items, knowledge.items);
+        let late = Knowledge::open(&path, at(10), 1).unwrap();
+        assert_eq!((late.active(), watched(&late, "a.example").len()), (1, 0));
+    }
+}
