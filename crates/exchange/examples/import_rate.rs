@@ -25,9 +25,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             drop(value);
         }
         let objects = (tally.0 + tally.1) as f64;
-        println!("{name}: {} accepted, {} refused, {} warnings, {megabytes:.1} MB", tally.0, tally.1, tally.2);
-        println!("  checked     {:>9.0} objects/s {:>7.1} MB/s", objects / checked_best, megabytes / checked_best);
-        println!("  Value alone {:>9.0} objects/s {:>7.1} MB/s", objects / value_best, megabytes / value_best);
+        println!(
+            "{name}: {} accepted, {} refused, {} warnings, {megabytes:.1} MB",
+            tally.0, tally.1, tally.2
+        );
+        println!(
+            "  checked     {:>9.0} objects/s {:>7.1} MB/s",
+            objects / checked_best,
+            megabytes / checked_best
+        );
+        println!(
+            "  Value alone {:>9.0} objects/s {:>7.1} MB/s",
+            objects / value_best,
+            megabytes / value_best
+        );
     }
     Ok(())
 }

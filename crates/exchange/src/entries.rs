@@ -1,0 +1,59 @@
+//! The facts this crate has recorded in a log, and their bodies.
+//!
+//! | kind | body |
+//! |---|---|
+//! | [`OBJECT_SHARED`] | the STIX object, the exact bytes as accepted; who shared it is the entry's author, whatever `created_by_ref` says |
+//! | [`OBJECT_RECALLED`] | [`Recalled`] as JSON: the member that shared an object takes it back |
+
+use serde::{Deserialize, Serialize};
+use shieldwall_model::id::ObjectId;
+
+/// A member shared a STIX object, or a new version of one.
+pub const OBJECT_SHARED: &str = "object.shared";
+/// A member took an object back: nobody is to match, block or pass it on any more.
+pub const OBJECT_RECALLED: &str = "object.recalled";
+
+/// The body of [`OBJECT_RECALLED`]: `{"id":"indicator--…","reason":"false positive","replaced_by":"indicator--…"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// The object, in all its versions.
+    pub id: ObjectId,
+    /// Why, in the member's words.
+    pub reason: String,
+    /// What to use instead, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<ObjectId>,
+}
+
+/// Why a body is not what its kind says.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the body of {kind} cannot be read: {source}; the entry was written by another version or is damaged"
+)]
+pub struct EntryError {
+    kind: &'static str,
+    source: serde_json::Error,
+}
+
+impl EntryError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "exchange.entry.body"
+    }
+}
+
+impl Recalled {
+    /// The body as written to the log.
+    pub fn to_body(&self) -> Vec<u8> {
+        // Strings alone: writing them does not fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a body out of the log.
+    ///
+    /// # Errors
+    /// [`EntryError`] when it is none.
+    pub fn from_body(body: &[u8]) -> Result<Self, EntryError> {
+        serde_json::from_slice(body).map_err(|source| EntryError { kind: OBJECT_RECALLED, source })
+    }
+}
