@@ -1,0 +1,252 @@
+//! Reading a mapping file and compiling it.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Action, FIELDS_MAX, Field, Format, Keys, Mapping, MappingError, Node, Reading, UrlRule};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: Spanned<String>,
+    #[serde(default)]
+    about: String,
+    format: FormatWord,
+    #[serde(default)]
+    time: Vec<Spanned<String>>,
+    #[serde(default)]
+    under: Vec<Spanned<String>>,
+    #[serde(default)]
+    detect: Detect,
+    #[serde(default)]
+    fields: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    endpoint: Vec<Endpoint>,
+    #[serde(default)]
+    url: Vec<Url>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum FormatWord {
+    Json,
+    Text,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Detect {
+    #[serde(default)]
+    all: Vec<Spanned<String>>,
+    #[serde(default)]
+    any: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Endpoint {
+    ip: Spanned<String>,
+    port: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Url {
+    host: Spanned<String>,
+    path: Spanned<String>,
+    port: Option<Spanned<String>>,
+}
+
+/// Where errors point: the file and its text.
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn line(&self, at: usize) -> usize {
+        1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+    }
+
+    fn toml(&self, at: usize, why: impl Into<String>) -> MappingError {
+        MappingError::Toml { file: self.file.into(), line: self.line(at), why: why.into() }
+    }
+
+    /// A path without its `[]`, checked.
+    fn path(&self, written: &Spanned<String>) -> Result<String, MappingError> {
+        let key = written.get_ref();
+        let bad = |why| MappingError::BadPath {
+            file: self.file.into(),
+            line: self.line(written.span().start),
+            key: key.clone(),
+            why,
+        };
+        let path = key.replace("[]", "");
+        if path.is_empty() || path.len() > 256 {
+            return Err(bad("it has 1 to 256 characters"));
+        }
+        // Letters a JSON writer may escape (`/`, quotes, control characters) would make a key's spelling ambiguous.
+        let fits =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'@' | b'#' | b' ');
+        for step in path.split('.') {
+            if step.is_empty() {
+                return Err(bad("it has an empty step"));
+            }
+            if !step.bytes().all(fits) {
+                return Err(bad("a step has letters, digits, blanks and _ - @ # only"));
+            }
+        }
+        Ok(path)
+    }
+}
+
+#[derive(Default)]
+struct Compiler {
+    nodes: Vec<Node>,
+    fields: Vec<Field>,
+    used: usize,
+}
+
+impl Compiler {
+    fn node(&mut self, path: &str) -> &mut Node {
+        let mut at = 0usize;
+        if self.nodes.is_empty() {
+            self.nodes.push(Node::default());
+        }
+        for step in path.split('.') {
+            let fresh = self.nodes.len() as u32;
+            let Some(here) = self.nodes.get_mut(at) else { break };
+            let next = *here.children.entry(step.into()).or_insert(fresh);
+            if next == fresh {
+                self.nodes.push(Node::default());
+            }
+            at = next as usize;
+        }
+        self.used += 1;
+        // The loop leaves `at` on a node that exists.
+        let last = self.nodes.len() - 1;
+        let at = at.min(last);
+        #[allow(clippy::indexing_slicing)]
+        &mut self.nodes[at]
+    }
+
+    fn act(&mut self, path: &str, action: Action) {
+        let node = self.node(path);
+        if !node.actions.contains(&action) {
+            node.actions.push(action);
+        }
+    }
+
+    fn field(&mut self, path: &str, reading: Reading) -> u16 {
+        self.fields.push(Field { path: path.into(), reading });
+        (self.fields.len() - 1) as u16
+    }
+}
+
+pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
+    let source = Source { file, text };
+    let read: File = toml::from_str(text)
+        .map_err(|error| source.toml(error.span().map_or(0, |span| span.start), error.message()))?;
+    let name = read.name.get_ref();
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return Err(source.toml(read.name.span().start, "a mapping's name has letters, digits, - and _ only"));
+    }
+    let roots = if read.under.is_empty() {
+        vec![String::new()]
+    } else {
+        let root = |written: &Spanned<String>| match written.get_ref().is_empty() {
+            true => Ok(String::new()),
+            false => source.path(written).map(|path| path + "."),
+        };
+        read.under.iter().map(root).collect::<Result<_, _>>()?
+    };
+    let wanted =
+        roots.len() * (read.fields.len() + 2 * read.endpoint.len() + 4 * read.url.len()) + read.time.len();
+    if wanted > FIELDS_MAX {
+        return Err(source.toml(0, format!("a mapping has at most {FIELDS_MAX} paths, this one {wanted}")));
+    }
+    let paths =
+        |all: &[Spanned<String>]| all.iter().map(|one| source.path(one)).collect::<Result<Vec<_>, _>>();
+    let detect_all = paths(&read.detect.all)?;
+    let detect_any = paths(&read.detect.any)?;
+    let mut compiler = Compiler::default();
+    for (rank, path) in paths(&read.time)?.iter().enumerate() {
+        compiler.act(path, Action::Time(rank as u16));
+    }
+    let mut fields = Vec::new();
+    for (key, word) in &read.fields {
+        let reading = Reading::WORDS.iter().find(|(known, _)| known == word.get_ref());
+        let Some((_, reading)) = reading else {
+            return Err(MappingError::BadReading {
+                file: file.into(),
+                line: source.line(word.span().start),
+                key: key.get_ref().clone(),
+                reading: word.get_ref().clone(),
+            });
+        };
+        fields.push((source.path(key)?, *reading));
+    }
+    let mut urls = Vec::new();
+    let mut endpoints = 0u16;
+    for root in &roots {
+        let mut owners: HashMap<String, u16> = HashMap::new();
+        for endpoint in &read.endpoint {
+            let (ip, port) = (source.path(&endpoint.ip)?, source.path(&endpoint.port)?);
+            if !fields
+                .iter()
+                .any(|(path, reading)| *path == ip && matches!(reading, Reading::Ip | Reading::Host))
+            {
+                let at = endpoint.ip.span().start;
+                return Err(source
+                    .toml(at, format!("\"{ip}\" is an endpoint's address but no field read as ip or host")));
+            }
+            compiler.act(&format!("{root}{port}"), Action::Port(endpoints));
+            if owners.insert(ip, endpoints).is_some() {
+                return Err(source.toml(endpoint.ip.span().start, "this address has an endpoint already"));
+            }
+            endpoints += 1;
+        }
+        for (path, reading) in &fields {
+            let full = format!("{root}{path}");
+            let field = compiler.field(&full, *reading);
+            compiler.act(&full, Action::Field { field, endpoint: owners.get(path).copied() });
+        }
+        for url in &read.url {
+            let rule = urls.len() as u16;
+            let path = format!("{root}{}", source.path(&url.path)?);
+            compiler.act(&format!("{root}{}", source.path(&url.host)?), Action::UrlHost(rule));
+            compiler.act(&path, Action::UrlPath(rule));
+            if let Some(port) = &url.port {
+                compiler.act(&format!("{root}{}", source.path(port)?), Action::UrlPort(rule));
+            }
+            urls.push(UrlRule { field: compiler.field(&path, Reading::Url) });
+        }
+    }
+    let format = match read.format {
+        FormatWord::Json => Format::Json,
+        FormatWord::Text => Format::Text,
+    };
+    if matches!(format, Format::Text) {
+        if !compiler.fields.is_empty() {
+            return Err(source.toml(0, "a text mapping has no fields: every value in the line is found"));
+        }
+        compiler.field("line", Reading::Text);
+    } else if compiler.fields.is_empty() {
+        return Err(source.toml(0, "a JSON mapping needs at least one field"));
+    }
+    let keys = Keys::new(&compiler.nodes, &compiler.fields);
+    Ok(Mapping {
+        name: read.name.into_inner(),
+        about: read.about,
+        format,
+        fields: compiler.fields,
+        detect_all,
+        detect_any,
+        nodes: compiler.nodes,
+        urls,
+        keys,
+    })
+}

@@ -1,0 +1,232 @@
+//! Events in, hits out: the runner that a sensor, or `shieldwall match`, feeds with blocks of a file.
+//!
+//! A block is cut into lines; what is left of a last line waits for the next block. About 64 lines form a batch:
+//! the scan picks values out of the raw lines and hashes them, the filter is asked once the batch is full (its cache
+//! lines have arrived by then), and a line with a likely value, or one the scan cannot judge, is read exactly.
+
+mod batch;
+mod scan;
+
+use std::sync::Arc;
+
+use shieldwall_model::limits::EVENT_BYTES_MAX;
+
+use crate::exact::Judge;
+use crate::mapping::{Format, Mapping};
+use crate::value::ValueRef;
+use crate::watchlist::Watchlist;
+
+use batch::Batch;
+
+/// A listed value met in an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hit<'a> {
+    /// The indicator, by the number it was listed under.
+    pub indicator: u32,
+    /// Path of the field as the mapping spells it; `line` for text.
+    pub field: &'a str,
+    /// The listed value, in normal form.
+    pub value: ValueRef<'a>,
+    /// What stood in the event (below a listed domain or within a listed network it is not the listed value).
+    pub observed: &'a [u8],
+    /// When the event says it was, as written; none in text.
+    pub observed_time: Option<&'a str>,
+    /// Where the line starts, in bytes from the start of what was fed.
+    pub offset: u64,
+    /// The whole line.
+    pub line: &'a [u8],
+}
+
+/// What a [`Matcher`] has done so far.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Stats {
+    /// Lines that are not blank.
+    pub events: u64,
+    /// Bytes fed.
+    pub bytes: u64,
+    /// Hits reported.
+    pub matches: u64,
+    /// Events with at least one hit.
+    pub events_matched: u64,
+    /// Lines of a JSON format that are no JSON object, as far as it was noticed: a line that does not start with `{`
+    /// and end with `}`, or that was read exactly. What is broken inside a line nothing else drew attention to is
+    /// not looked for; such a line has no hits either way.
+    pub bad_lines: u64,
+    /// Lines longer than the limit (`shieldwall_model::limits::EVENT_BYTES_MAX`), skipped.
+    pub long_lines: u64,
+    /// Lines that went to the exact reader.
+    pub slow_lines: u64,
+}
+
+/// Whether the scan decides which lines are read exactly, or all are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// The scan decides.
+    #[default]
+    Scan,
+    /// Every line is read exactly: slow, and what the scan is measured against.
+    Exact,
+}
+
+/// Matches a stream of telemetry of one format against a watchlist.
+///
+/// ```
+/// use std::sync::Arc;
+/// use shieldwall_watch::{mapping::Mappings, matcher::Matcher, value::detect, watchlist::Builder};
+///
+/// let mut builder = Builder::new(0);
+/// builder.add(&detect("evil[.]example").unwrap(), 7)?;
+/// let mapping = Mappings::built_in()?.get("suricata")?;
+/// let mut matcher = Matcher::new(Arc::new(builder.build()?), mapping);
+/// let mut seen = Vec::new();
+/// matcher.feed(b"{\"timestamp\":\"2026-01-01T00:00:00Z\",\"dns\":{\"rrname\":\"a.evil.example\"}}\n", &mut |hit| {
+///     seen.push((hit.indicator, hit.field.to_owned(), String::from_utf8_lossy(hit.observed).into_owned()));
+/// });
+/// matcher.finish(&mut |_| {});
+/// assert_eq!(seen, [(7, "dns.rrname".to_owned(), "a.evil.example".to_owned())]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Matcher {
+    watchlist: Arc<Watchlist>,
+    mapping: Arc<Mapping>,
+    mode: Mode,
+    /// Start of a line whose end has not come yet.
+    carry: Vec<u8>,
+    /// The rest of a line that is too long is passed over.
+    skipping: bool,
+    /// Offset of the first byte not yet taken as part of a line.
+    offset: u64,
+    batch: Batch,
+    judge: Judge,
+    stats: Stats,
+}
+
+/// Takes hits.
+pub type Sink<'a> = dyn FnMut(&Hit<'_>) + 'a;
+
+impl Matcher {
+    /// A matcher at the start of a stream.
+    pub fn new(watchlist: Arc<Watchlist>, mapping: Arc<Mapping>) -> Self {
+        Self {
+            watchlist,
+            mapping,
+            mode: Mode::Scan,
+            carry: Vec::new(),
+            skipping: false,
+            offset: 0,
+            batch: Batch::default(),
+            judge: Judge::default(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// The same, in another mode.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// From the next [`Self::feed`] on, matches against this watchlist.
+    pub fn set_watchlist(&mut self, watchlist: Arc<Watchlist>) {
+        self.watchlist = watchlist;
+    }
+
+    /// The watchlist in use.
+    pub fn watchlist(&self) -> &Arc<Watchlist> {
+        &self.watchlist
+    }
+
+    /// The mapping in use.
+    pub fn mapping(&self) -> &Arc<Mapping> {
+        &self.mapping
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Takes the next block of the stream, cut anywhere. Blocks of 64 KiB to 1 MiB are best. Hits of every line that
+    /// is complete now are handed to `sink`, in order of lines.
+    pub fn feed(&mut self, block: &[u8], sink: &mut Sink<'_>) {
+        self.stats.bytes += block.len() as u64;
+        let mut block = block;
+        if self.skipping || !self.carry.is_empty() {
+            let Some(end) = memchr::memchr(b'\n', block) else { return self.keep(block) };
+            let (head, tail) = block.split_at_checked(end + 1).unwrap_or((block, &[]));
+            block = tail;
+            if self.skipping {
+                self.skipping = false;
+                self.offset += head.len() as u64;
+            } else {
+                let mut line = std::mem::take(&mut self.carry);
+                line.extend_from_slice(head);
+                self.run(&line, sink);
+                line.clear();
+                self.carry = line;
+            }
+        }
+        let whole = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
+        let (lines, rest) = block.split_at_checked(whole).unwrap_or((block, &[]));
+        self.run(lines, sink);
+        self.keep(rest);
+    }
+
+    /// Takes what is left as the last line, though no line feed ended it, and returns the final figures.
+    pub fn finish(&mut self, sink: &mut Sink<'_>) -> Stats {
+        let line = std::mem::take(&mut self.carry);
+        self.run(&line, sink);
+        self.skipping = false;
+        self.stats
+    }
+
+    /// Bytes taken as complete lines so far: where to start again after a stop.
+    pub fn consumed(&self) -> u64 {
+        self.offset
+    }
+
+    /// Keeps the start of a line, or gives the line up once it is too long.
+    fn keep(&mut self, start: &[u8]) {
+        if self.skipping {
+            self.offset += start.len() as u64;
+            return;
+        }
+        if self.carry.len() + start.len() > EVENT_BYTES_MAX {
+            self.offset += (self.carry.len() + start.len()) as u64;
+            self.carry.clear();
+            self.skipping = true;
+            self.stats.events += 1;
+            self.stats.long_lines += 1;
+            return;
+        }
+        self.carry.extend_from_slice(start);
+    }
+
+    /// Matches complete lines.
+    fn run(&mut self, lines: &[u8], sink: &mut Sink<'_>) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut pass = batch::Pass::new(
+            &self.watchlist,
+            &self.mapping,
+            lines,
+            self.offset,
+            &mut self.batch,
+            &mut self.judge,
+            &mut self.stats,
+            sink,
+        );
+        match (self.mode, self.mapping.format()) {
+            (Mode::Exact, _) => scan::exact(&mut pass),
+            (Mode::Scan, Format::Json) => scan::json(&mut pass),
+            (Mode::Scan, Format::Text) => scan::text(&mut pass),
+        }
+        pass.flush();
+        self.offset += lines.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,475 @@
+//! The tree of a pattern and the recursive-descent reader that builds it (STIX 2.1 section 9).
+//!
+//! Precedence, tightest first: within brackets NOT-tests, AND, OR; between brackets qualifiers, AND, OR, FOLLOWEDBY.
+
+use std::fmt;
+
+use shieldwall_model::limits::{PATTERN_BYTES_MAX, PATTERN_NODES_MAX};
+
+use super::PatternError;
+use super::lexer::{Token, What, tokens};
+
+/// Deepest nesting of parentheses.
+const DEPTH_MAX: usize = 64;
+
+/// A pattern that was read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pattern {
+    /// The outermost expression.
+    pub root: Observation,
+}
+
+/// An expression over observations.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Observation {
+    /// `[ … ]`.
+    Test(Comparison),
+    /// Both in different observations.
+    And(Vec<Observation>),
+    /// Either.
+    Or(Vec<Observation>),
+    /// The second no earlier than the first.
+    FollowedBy(Vec<Observation>),
+    /// An expression with a qualifier behind it.
+    Qualified {
+        /// What is qualified.
+        of: Box<Observation>,
+        /// The qualifier.
+        by: Qualifier,
+        /// Offset of the qualifier in bytes.
+        at: usize,
+    },
+}
+
+/// A qualifier of an observation expression.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Qualifier {
+    /// `WITHIN n SECONDS`.
+    Within(f64),
+    /// `REPEATS n TIMES`.
+    Repeats(u64),
+    /// `START t'…' STOP t'…'`.
+    StartStop(String, String),
+}
+
+/// An expression over one observation.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Comparison {
+    /// One comparison.
+    Test(Test),
+    /// All of them.
+    And(Vec<Comparison>),
+    /// Any of them.
+    Or(Vec<Comparison>),
+}
+
+/// One comparison: `path operator literal`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Test {
+    /// Where it starts, in bytes.
+    pub at: usize,
+    /// What is compared.
+    pub path: ObjectPath,
+    /// `NOT` before the operator (or `!=`).
+    pub negated: bool,
+    /// The operator.
+    pub operator: Operator,
+    /// What it is compared with: one literal, or the set of `IN`; empty for `EXISTS`.
+    pub literals: Vec<(usize, Literal)>,
+}
+
+/// A comparison operator. `!=` is [`Operator::Equal`], negated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Operator {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    In,
+    Like,
+    Matches,
+    IsSubset,
+    IsSuperset,
+    Exists,
+}
+
+impl Operator {
+    /// As a pattern spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::In => "IN",
+            Self::Like => "LIKE",
+            Self::Matches => "MATCHES",
+            Self::IsSubset => "ISSUBSET",
+            Self::IsSuperset => "ISSUPERSET",
+            Self::Exists => "EXISTS",
+        }
+    }
+}
+
+/// A literal of a pattern.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Literal {
+    /// `'…'`.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `t'…'`.
+    Timestamp(String),
+    /// `h'…'`.
+    Hex(String),
+    /// `b'…'`.
+    Binary(String),
+}
+
+/// `type:step.step[index]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ObjectPath {
+    /// The object type before the colon.
+    pub object: String,
+    /// The steps behind it, at least one.
+    pub steps: Vec<Step>,
+}
+
+/// One step of an object path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A property or key.
+    Key(String),
+    /// `[n]`.
+    Index(i64),
+    /// `[*]`.
+    Any,
+}
+
+impl fmt::Display for ObjectPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.object)?;
+        for (index, step) in self.steps.iter().enumerate() {
+            match step {
+                Step::Key(key) => {
+                    let quote =
+                        if key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') { "" } else { "'" };
+                    write!(f, "{}{quote}{key}{quote}", if index > 0 { "." } else { "" })?;
+                }
+                Step::Index(number) => write!(f, "[{number}]")?,
+                Step::Any => f.write_str("[*]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Reader {
+    tokens: Vec<Token>,
+    next: usize,
+    nodes: usize,
+    depth: usize,
+}
+
+type Read<T> = Result<T, PatternError>;
+
+pub(super) fn parse(pattern: &str) -> Read<Pattern> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        let why = format!("a pattern has at most {PATTERN_BYTES_MAX} bytes, this one {}", pattern.len());
+        return Err(PatternError::TooLarge { at: PATTERN_BYTES_MAX, why });
+    }
+    let mut reader = Reader { tokens: tokens(pattern)?, next: 0, nodes: 0, depth: 0 };
+    let root = reader.followed_by()?;
+    if *reader.peek() != What::End {
+        return Err(reader.expected("AND, OR, FOLLOWEDBY, a qualifier or the end"));
+    }
+    Ok(Pattern { root })
+}
+
+impl Reader {
+    fn peek(&self) -> &What {
+        self.tokens.get(self.next).map_or(&What::End, |token| &token.what)
+    }
+
+    fn at(&self) -> usize {
+        self.tokens.get(self.next).or(self.tokens.last()).map_or(0, |token| token.at)
+    }
+
+    fn take(&mut self) -> What {
+        let what = self.peek().clone();
+        self.next += 1;
+        what
+    }
+
+    fn expected(&self, what: &str) -> PatternError {
+        PatternError::Invalid {
+            at: self.at(),
+            why: format!("found {}, expected {what}", self.peek().shown()),
+        }
+    }
+
+    fn sign(&mut self, sign: &str) -> bool {
+        let here = matches!(self.peek(), What::Sign(found) if *found == sign);
+        self.next += usize::from(here);
+        here
+    }
+
+    fn need(&mut self, sign: &str) -> Read<()> {
+        if self.sign(sign) { Ok(()) } else { Err(self.expected(&format!("\"{sign}\""))) }
+    }
+
+    fn keyword(&mut self, word: &str) -> bool {
+        let here = matches!(self.peek(), What::Name(found) if found == word);
+        self.next += usize::from(here);
+        here
+    }
+
+    fn need_keyword(&mut self, word: &str) -> Read<()> {
+        if self.keyword(word) { Ok(()) } else { Err(self.expected(word)) }
+    }
+
+    fn node(&mut self) -> Read<()> {
+        self.nodes += 1;
+        if self.nodes > PATTERN_NODES_MAX {
+            let why =
+                format!("a pattern has at most {PATTERN_NODES_MAX} comparisons, literals and operators");
+            return Err(PatternError::TooLarge { at: self.at(), why });
+        }
+        Ok(())
+    }
+
+    fn deeper(&mut self) -> Read<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            let why = format!("parentheses nest at most {DEPTH_MAX} deep");
+            return Err(PatternError::TooLarge { at: self.at(), why });
+        }
+        Ok(())
+    }
+
+    /// A chain of `inner` joined by `word`; a single one stays itself.
+    fn chain<T>(&mut self, word: &str, inner: fn(&mut Self) -> Read<T>, join: fn(Vec<T>) -> T) -> Read<T> {
+        let first = inner(self)?;
+        if !matches!(self.peek(), What::Name(found) if found == word) {
+            return Ok(first);
+        }
+        self.node()?;
+        let mut all = vec![first];
+        while self.keyword(word) {
+            all.push(inner(self)?);
+        }
+        Ok(join(all))
+    }
+
+    fn followed_by(&mut self) -> Read<Observation> {
+        self.chain("FOLLOWEDBY", Self::observation_or, Observation::FollowedBy)
+    }
+
+    fn observation_or(&mut self) -> Read<Observation> {
+        self.chain("OR", Self::observation_and, Observation::Or)
+    }
+
+    fn observation_and(&mut self) -> Read<Observation> {
+        self.chain("AND", Self::qualified, Observation::And)
+    }
+
+    fn qualified(&mut self) -> Read<Observation> {
+        let mut of = if self.sign("(") {
+            self.deeper()?;
+            let inner = self.followed_by()?;
+            self.need(")")?;
+            self.depth -= 1;
+            inner
+        } else if self.sign("[") {
+            let inner = self.comparison_or()?;
+            self.need("]")?;
+            Observation::Test(inner)
+        } else {
+            return Err(self.expected("\"[\" or \"(\""));
+        };
+        loop {
+            let at = self.at();
+            let by = if self.keyword("WITHIN") {
+                let seconds = match self.take() {
+                    What::Int(number) if number > 0 => number as f64,
+                    What::Float(number) if number > 0.0 => number,
+                    _ => {
+                        return Err(PatternError::Invalid {
+                            at,
+                            why: "WITHIN needs a number above zero".into(),
+                        });
+                    }
+                };
+                self.need_keyword("SECONDS")?;
+                Qualifier::Within(seconds)
+            } else if self.keyword("REPEATS") {
+                let times = match self.take() {
+                    What::Int(number) if number > 0 => number.unsigned_abs(),
+                    _ => {
+                        return Err(PatternError::Invalid {
+                            at,
+                            why: "REPEATS needs a whole number above zero".into(),
+                        });
+                    }
+                };
+                self.need_keyword("TIMES")?;
+                Qualifier::Repeats(times)
+            } else if self.keyword("START") {
+                let start = self.timestamp()?;
+                self.need_keyword("STOP")?;
+                let stop = self.timestamp()?;
+                if start >= stop {
+                    return Err(PatternError::Invalid { at, why: "STOP must be later than START".into() });
+                }
+                Qualifier::StartStop(start, stop)
+            } else {
+                return Ok(of);
+            };
+            self.node()?;
+            of = Observation::Qualified { of: Box::new(of), by, at };
+        }
+    }
+
+    fn timestamp(&mut self) -> Read<String> {
+        match self.peek() {
+            What::Typed('t', text) => {
+                let text = text.clone();
+                self.next += 1;
+                Ok(text)
+            }
+            _ => Err(self.expected("a timestamp as t'2026-01-31T12:00:00Z'")),
+        }
+    }
+
+    fn comparison_or(&mut self) -> Read<Comparison> {
+        self.chain("OR", Self::comparison_and, Comparison::Or)
+    }
+
+    fn comparison_and(&mut self) -> Read<Comparison> {
+        self.chain("AND", Self::test, Comparison::And)
+    }
+
+    fn test(&mut self) -> Read<Comparison> {
+        if self.sign("(") {
+            self.deeper()?;
+            let inner = self.comparison_or()?;
+            self.need(")")?;
+            self.depth -= 1;
+            return Ok(inner);
+        }
+        self.node()?;
+        let at = self.at();
+        if matches!(self.peek(), What::Name(word) if word == "EXISTS") {
+            self.next += 1;
+            let path = self.path()?;
+            let test = Test { at, path, negated: false, operator: Operator::Exists, literals: Vec::new() };
+            return Ok(Comparison::Test(test));
+        }
+        let path = self.path()?;
+        let mut negated = self.keyword("NOT");
+        let operator = match self.peek() {
+            What::Sign("=" | "==") => Operator::Equal,
+            What::Sign("!=" | "<>") => {
+                negated = !negated;
+                Operator::Equal
+            }
+            What::Sign("<") => Operator::Less,
+            What::Sign("<=") => Operator::LessOrEqual,
+            What::Sign(">") => Operator::Greater,
+            What::Sign(">=") => Operator::GreaterOrEqual,
+            What::Name(word) => match word.as_str() {
+                "IN" => Operator::In,
+                "LIKE" => Operator::Like,
+                "MATCHES" => Operator::Matches,
+                "ISSUBSET" => Operator::IsSubset,
+                "ISSUPERSET" => Operator::IsSuperset,
+                _ => return Err(self.expected("a comparison operator")),
+            },
+            _ => return Err(self.expected("a comparison operator")),
+        };
+        self.next += 1;
+        let literals = if operator == Operator::In { self.set()? } else { vec![self.literal()?] };
+        let text_only = matches!(
+            operator,
+            Operator::Like | Operator::Matches | Operator::IsSubset | Operator::IsSuperset
+        );
+        if let Some((at, _)) = literals.iter().find(|(_, l)| text_only && !matches!(l, Literal::Text(_))) {
+            return Err(PatternError::Invalid {
+                at: *at,
+                why: format!("{} needs a string", operator.as_str()),
+            });
+        }
+        Ok(Comparison::Test(Test { at, path, negated, operator, literals }))
+    }
+
+    fn set(&mut self) -> Read<Vec<(usize, Literal)>> {
+        self.need("(")?;
+        let mut all = vec![self.literal()?];
+        while self.sign(",") {
+            all.push(self.literal()?);
+        }
+        self.need(")")?;
+        Ok(all)
+    }
+
+    fn literal(&mut self) -> Read<(usize, Literal)> {
+        self.node()?;
+        let at = self.at();
+        let literal = match self.peek().clone() {
+            What::Text(text) => Literal::Text(text),
+            What::Int(number) => Literal::Int(number),
+            What::Float(number) => Literal::Float(number),
+            What::Name(word) if word == "true" || word == "false" => Literal::Bool(word == "true"),
+            What::Typed('t', text) => Literal::Timestamp(text),
+            What::Typed('h', text) => Literal::Hex(text),
+            What::Typed(_, text) => Literal::Binary(text),
+            _ => return Err(self.expected("a literal such as 'text', 80, true or t'…'")),
+        };
+        self.next += 1;
+        Ok((at, literal))
+    }
+
+    fn path(&mut self) -> Read<ObjectPath> {
+        let What::Name(object) = self.peek().clone() else {
+            return Err(self.expected("an object path such as domain-name:value"));
+        };
+        self.next += 1;
+        self.need(":")?;
+        let mut steps = vec![self.step()?];
+        loop {
+            if self.sign(".") {
+                steps.push(self.step()?);
+            } else if self.sign("[") {
+                steps.push(match self.peek() {
+                    What::Int(number) => Step::Index(*number),
+                    What::Sign("*") => Step::Any,
+                    _ => return Err(self.expected("an index or \"*\"")),
+                });
+                self.next += 1;
+                self.need("]")?;
+            } else {
+                return Ok(ObjectPath { object, steps });
+            }
+        }
+    }
+
+    fn step(&mut self) -> Read<Step> {
+        let key = match self.peek() {
+            What::Name(name) if !name.contains('-') => name.clone(),
+            What::Text(text) => text.clone(),
+            What::Name(_) => {
+                return Err(self.expected("a property; one with a hyphen is quoted, as 'SHA-256'"));
+            }
+            _ => return Err(self.expected("a property")),
+        };
+        self.next += 1;
+        Ok(Step::Key(key))
+    }
+}
