@@ -6,6 +6,9 @@ use shieldwall_model::time::Timestamp;
 
 /// Entry kind of [`SightingReported`].
 pub const SIGHTING_REPORTED: &str = "sighting.reported";
+/// Entry kind of a [`SightingReported`] that a member keeps, with its name and the value, in its own log, when the
+/// group it reported to does not name reporters.
+pub const SIGHTING_KEPT: &str = "sighting.kept";
 /// Entry kind of [`WarningAcknowledged`].
 pub const WARNING_ACKNOWLEDGED: &str = "warning.acknowledged";
 
@@ -52,7 +55,7 @@ pub struct SightingReported {
     pub last_seen: Timestamp,
     /// How many events carried it.
     pub count: u64,
-    /// Kind of value, such as `domain` or `sha256`.
+    /// Kind of value, such as `domain-name` or `sha256`.
     pub kind: String,
     /// The telemetry field it stood in, such as `dns.rrname`.
     pub field: String,

@@ -8,7 +8,7 @@
 //! use shieldwall_model::indicator::IndicatorRole;
 //!
 //! // Blocking a stop switch lets the malware run: the advice must never say "block".
-//! assert_eq!(advice(IndicatorRole::KillSwitch, "domain").blocking, Step::DoNotBlock);
+//! assert_eq!(advice(IndicatorRole::KillSwitch, "domain-name").blocking, Step::DoNotBlock);
 //! ```
 
 pub mod entries;

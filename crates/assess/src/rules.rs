@@ -31,7 +31,7 @@ pub struct Advice {
     pub why: &'static str,
 }
 
-/// The advice for an indicator of this role and kind of value (`domain`, `sha256`…).
+/// The advice for an indicator of this role and kind of value (`domain-name`, `sha256`…).
 pub fn advice(role: IndicatorRole, kind: &str) -> Advice {
     let blocking = match role {
         IndicatorRole::Malicious => Step::Block,
@@ -41,10 +41,10 @@ pub fn advice(role: IndicatorRole, kind: &str) -> Advice {
         IndicatorRole::Suspect => Step::Nothing,
     };
     let check = match kind {
-        "domain" | "ja3" | "ja4" | "url" => "check-names",
-        "ipv4" | "ipv6" | "cidr4" | "cidr6" | "ip-port" => "check-connections",
+        "domain-name" | "ja3" | "ja4" | "url" => "check-names",
+        "ipv4-addr" | "ipv6-addr" | "ipv4-cidr" | "ipv6-cidr" | "ip-port" => "check-connections",
         "md5" | "sha1" | "sha256" | "sha512" | "file-name" => "check-files",
-        "email" => "check-mail",
+        "email-addr" => "check-mail",
         _ => "check-other",
     };
     let why = match role {
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn nothing_but_a_malicious_indicator_is_ever_advised_to_be_blocked() {
         for role in IndicatorRole::ALL {
-            for kind in ["domain", "sha256", "ipv4", "ip-port", "something-new"] {
+            for kind in ["domain-name", "sha256", "ipv4-addr", "ip-port", "something-new"] {
                 assert_eq!(
                     advice(role, kind).blocking == Step::Block,
                     role.may_be_blocked(),

@@ -74,7 +74,7 @@ pub struct Warning {
     pub subject: Subject,
     /// What it points to.
     pub contexts: Vec<Context>,
-    /// Kind of value seen last, such as `domain`.
+    /// Kind of value seen last, such as `domain-name`.
     pub kind: String,
     /// Telemetry fields it stood in.
     pub fields: BTreeSet<String>,
@@ -243,7 +243,7 @@ pub(crate) mod tests {
             first_seen: at,
             last_seen: at,
             count,
-            kind: "domain".into(),
+            kind: "domain-name".into(),
             field: "dns.rrname".into(),
             value: SeenValue::Withheld,
             reporter: Reporter::Pseudonym(reporter.into()),
