@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use shieldwall_model::limits;
+use shieldwall_watch::mapping::BUILT_IN;
 use url::{Host, Url};
 
 use crate::disk;
@@ -138,20 +139,12 @@ pub enum Tell {
 /// How an input is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum InputFormat {
-    /// Told from each line.
+    /// Told from its first lines.
     #[default]
     Auto,
-    /// Suricata EVE JSON.
-    Suricata,
-    /// Zeek JSON logs.
-    Zeek,
-    /// Elastic Common Schema.
-    Ecs,
-    /// Windows and Sysmon events as JSON.
-    Sysmon,
-    /// Any line of text.
-    Text,
-    /// The fields a mapping file names.
+    /// By the built-in mapping of this name, such as `suricata`.
+    Named(String),
+    /// By a mapping file.
     Mapping(PathBuf),
 }
 
@@ -267,7 +260,7 @@ impl fmt::Debug for HiddenText {
 pub struct InputDraft {
     /// The file, or `-` for standard input.
     pub path: PathBuf,
-    /// `auto`, `suricata`, `zeek`, `ecs`, `sysmon` or `text`.
+    /// `auto`, or a built-in mapping: `suricata`, `zeek`, `ecs`, `sysmon`, `text`.
     pub format: Option<String>,
     /// A mapping file, instead of `format`.
     pub mapping: Option<PathBuf>,
@@ -401,6 +394,7 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
         let hint = "name 1 to 256 inputs, such as [[input]] path = \"/var/log/suricata/eve.json\"";
         return Err(ConfigError::Missing { setting: "input", hint });
     }
+    let known = BUILT_IN.map(|(file, _)| file.trim_end_matches(".toml"));
     let mut inputs = Vec::with_capacity(drafts.len());
     for (place, draft) in drafts.into_iter().enumerate() {
         let format = match (draft.format.as_deref(), draft.mapping) {
@@ -409,13 +403,9 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
             }
             (None, Some(path)) => InputFormat::Mapping(path),
             (None | Some("auto"), None) => InputFormat::Auto,
-            (Some("suricata"), None) => InputFormat::Suricata,
-            (Some("zeek"), None) => InputFormat::Zeek,
-            (Some("ecs"), None) => InputFormat::Ecs,
-            (Some("sysmon"), None) => InputFormat::Sysmon,
-            (Some("text"), None) => InputFormat::Text,
+            (Some(name), None) if known.contains(&name) => InputFormat::Named(name.to_owned()),
             (Some(other), None) => {
-                let problem = format!("is {other:?}: write auto, suricata, zeek, ecs, sysmon or text");
+                let problem = format!("is {other:?}: write auto, {}", known.join(", "));
                 return Err(unusable(format!("input[{place}].format"), problem));
             }
         };

@@ -1,14 +1,34 @@
 //! The agent in a member's network: read telemetry, match, remember, report.
+//!
+//! ```text
+//!  inputs ──► matching thread ──► spool ──► delivery ──► hub
+//!                  ▲                                      │
+//!            live watchlist ◄── sync ◄── stream ◄─────────┘
+//!                                └──► blocklist.txt
+//! ```
+//!
+//! Logs never leave the member's network: what goes out is that an indicator was seen, how often, when, in which
+//! field, and as much of the value as [`config::Tell`] allows. Every report is on disk before it is sent, and the
+//! place in the inputs is part of it, so that neither a crash nor an outage of the hub loses or doubles anything.
+//! [`agent::run`] is the way in.
 
 mod aggregate;
 mod backoff;
 mod blocklist;
+mod deliver;
+mod events;
+mod lines;
+mod matching;
+mod shared;
+mod stream;
+mod sync;
+
+pub mod agent;
 pub mod client;
 pub mod config;
 pub mod disk;
-mod events;
 pub mod follow;
 pub mod knowledge;
-mod lines;
 pub mod spool;
 pub mod wire;
+pub mod work;

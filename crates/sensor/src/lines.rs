@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use shieldwall_model::limits;
 
 /// How much is read at a time, in bytes.
-const READ_BYTES: u64 = 256 * 1024;
+const READ_BYTES: usize = 256 * 1024;
 
 /// What reading on brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +75,18 @@ impl LineBuffer {
     pub(crate) fn fill(&mut self, reader: &mut impl Read) -> io::Result<Filled> {
         self.release();
         if self.bytes.len() == self.searched {
-            let read = reader.take(READ_BYTES).read_to_end(&mut self.bytes);
-            // Should reading have failed after some bytes, those count; the failure comes again.
-            if self.bytes.len() == self.searched {
-                return read.map(|_| Filled::End);
+            // One read: a pipe hands over what it has, and the rest may take its time.
+            self.bytes.resize(self.searched + READ_BYTES, 0);
+            let read = match self.bytes.get_mut(self.searched..) {
+                Some(room) => reader.read(room),
+                None => Ok(0),
+            };
+            let count = read.as_ref().map_or(0, |count| *count);
+            self.bytes.truncate(self.searched + count);
+            match read {
+                Ok(0) => return Ok(Filled::End),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Filled::Partial),
+                other => _ = other?,
             }
         }
         let before = self.searched;

@@ -42,6 +42,9 @@ pub enum SpoolError {
     /// No random bytes for the report's key.
     #[error("a report got no key: {0}")]
     Key(#[from] shieldwall_model::id::EntropyError),
+    /// The program is ending.
+    #[error("the program is ending")]
+    Stopped,
 }
 
 impl SpoolError {
@@ -51,6 +54,7 @@ impl SpoolError {
             Self::Disk(error) => error.code(),
             Self::Form(_) => "sensor.spool.form",
             Self::Key(error) => error.code(),
+            Self::Stopped => "sensor.spool.stopped",
         }
     }
 }
