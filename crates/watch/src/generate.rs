@@ -119,6 +119,7 @@ const AGENTS: [&str; 6] = [
     "curl/8.5.0",
     "Debian APT-HTTP/1.3 (2.6.1)",
 ];
+const PORTS: [u64; 8] = [443, 80, 53, 22, 123, 8080, 445, 993];
 const NAMES: [&str; 12] = [
     "Müller",
     "Dvořák",
@@ -227,7 +228,7 @@ impl Generator {
         let source = format!("10.{}.{}.{}", dice.below(4), dice.below(256), 1 + dice.skewed(253));
         let index = dice.skewed(300_000);
         let mut address = Dice(self.seed ^ index.wrapping_mul(0x51_7c_c1_b7));
-        let target = if index % 9 == 0 {
+        let target = if index.is_multiple_of(9) {
             format!(
                 "2a0{}:{:x}:{:x}::{:x}",
                 address.below(10),
@@ -293,8 +294,8 @@ impl Generator {
             hex(&mut client, 12),
             hex(&mut client, 12)
         );
-        let (source_port, target_port) =
-            (1024 + dice.below(64_000), [443, 80, 53, 22, 123, 8080, 445, 993][dice.below(8) as usize & 7]);
+        let source_port = 1024 + dice.below(64_000);
+        let target_port = PORTS.get(dice.below(8) as usize).copied().unwrap_or(443);
         let sender = format!("{}.{}@{}", dice.pick(&SYLLABLES), dice.pick(&SYLLABLES), self.name());
         let receiver = format!("{}@member.example", self.dice.pick(&SYLLABLES));
         let note = format!(

@@ -261,7 +261,7 @@ fn port(text: &[u8], from: usize) -> Option<(u16, usize)> {
     let end = from + 1 + digits;
     let next = at(text, end);
     // A full stop may end a sentence; a letter, or a dot before a digit, makes it something else.
-    if is(next, RUN) && !(next == b'.' && !is(at(text, end + 1), RUN)) {
+    if is(next, RUN) && (next != b'.' || is(at(text, end + 1), RUN)) {
         return None;
     }
     normal::number(slice(text, from + 1, end), u16::MAX).map(|port| (port, end))

@@ -107,35 +107,27 @@ impl Source<'_> {
 struct Compiler {
     nodes: Vec<Node>,
     fields: Vec<Field>,
-    used: usize,
 }
 
 impl Compiler {
-    fn node(&mut self, path: &str) -> &mut Node {
-        let mut at = 0usize;
+    /// Adds an action at the end of a path.
+    fn act(&mut self, path: &str, action: Action) {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
         }
+        let mut at = 0usize;
         for step in path.split('.') {
             let fresh = self.nodes.len() as u32;
-            let Some(here) = self.nodes.get_mut(at) else { break };
+            let Some(here) = self.nodes.get_mut(at) else { return };
             let next = *here.children.entry(step.into()).or_insert(fresh);
             if next == fresh {
                 self.nodes.push(Node::default());
             }
             at = next as usize;
         }
-        self.used += 1;
-        // The loop leaves `at` on a node that exists.
-        let last = self.nodes.len() - 1;
-        let at = at.min(last);
-        #[allow(clippy::indexing_slicing)]
-        &mut self.nodes[at]
-    }
-
-    fn act(&mut self, path: &str, action: Action) {
-        let node = self.node(path);
-        if !node.actions.contains(&action) {
+        if let Some(node) = self.nodes.get_mut(at)
+            && !node.actions.contains(&action)
+        {
             node.actions.push(action);
         }
     }

@@ -125,10 +125,10 @@ fn quoted(rest: &str, at: usize) -> Result<(What, usize), PatternError> {
 fn typed(letter: char, inner: String, at: usize) -> Result<What, PatternError> {
     let bytes = inner.as_bytes();
     let good = match letter {
-        'h' => bytes.len() % 2 == 0 && bytes.iter().all(u8::is_ascii_hexdigit),
+        'h' => bytes.len().is_multiple_of(2) && bytes.iter().all(u8::is_ascii_hexdigit),
         'b' => {
             let body = inner.trim_end_matches('=');
-            bytes.len() % 4 == 0
+            bytes.len().is_multiple_of(4)
                 && inner.len() - body.len() <= 2
                 && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
         }

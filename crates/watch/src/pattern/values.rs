@@ -37,8 +37,10 @@ impl Pattern {
 }
 
 impl Exact {
-    fn leave(&mut self, at: usize, operator: impl Into<String>) {
+    /// Notes what cannot be matched; reading goes on.
+    fn leave(&mut self, at: usize, operator: impl Into<String>) -> Result<(), PatternError> {
         self.unsupported.push(Unsupported { at, operator: operator.into() });
+        Ok(())
     }
 }
 
@@ -63,16 +65,16 @@ fn observation(from: &Observation, exact: &mut Exact) -> Result<(), PatternError
     match from {
         Observation::Test(comparison) => any(comparison, exact),
         Observation::Or(all) => all.iter().try_for_each(|one| observation(one, exact)),
-        Observation::And(_) => Ok(exact.leave(first_at(from), "AND between observations")),
-        Observation::FollowedBy(_) => Ok(exact.leave(first_at(from), "FOLLOWEDBY")),
-        Observation::Qualified { by, at, .. } => Ok(exact.leave(
+        Observation::And(_) => exact.leave(first_at(from), "AND between observations"),
+        Observation::FollowedBy(_) => exact.leave(first_at(from), "FOLLOWEDBY"),
+        Observation::Qualified { by, at, .. } => exact.leave(
             *at,
             match by {
                 Qualifier::Within(_) => "WITHIN",
                 Qualifier::Repeats(_) => "REPEATS",
                 Qualifier::StartStop(..) => "START … STOP",
             },
-        )),
+        ),
     }
 }
 
@@ -85,24 +87,24 @@ fn any(from: &Comparison, exact: &mut Exact) -> Result<(), PatternError> {
                 exact.values.push(value);
                 Ok(())
             }
-            None => Ok(exact.leave(comparison_at(from), "AND")),
+            None => exact.leave(comparison_at(from), "AND"),
         },
     }
 }
 
 fn alone(test: &Test, exact: &mut Exact) -> Result<(), PatternError> {
     if test.negated {
-        return Ok(exact.leave(test.at, format!("NOT {}", test.operator.as_str())));
+        return exact.leave(test.at, format!("NOT {}", test.operator.as_str()));
     }
     let Some(kind) = kind_of(&test.path) else {
-        return Ok(exact.leave(test.at, format!("the object path {}", test.path)));
+        return exact.leave(test.at, format!("the object path {}", test.path));
     };
     let network = kind == Kind::Ipv4;
     match test.operator {
         Operator::Equal | Operator::In => {}
         // An address is a subset of a network exactly if the network's prefix matches it.
         Operator::IsSubset if network => {}
-        other => return Ok(exact.leave(test.at, other.as_str())),
+        other => return exact.leave(test.at, other.as_str()),
     }
     for (at, literal) in &test.literals {
         match literal {
@@ -110,7 +112,7 @@ fn alone(test: &Test, exact: &mut Exact) -> Result<(), PatternError> {
                 exact.values.push(value(kind, text, *at)?);
             }
             // `h'…'` names the bytes of the string: of a digest that is the digest's text in hex.
-            _ => exact.leave(*at, "a literal that is not a string"),
+            _ => exact.leave(*at, "a literal that is not a string")?,
         }
     }
     Ok(())
