@@ -5,7 +5,7 @@ use super::json::{Fields, Json, quoted};
 use super::scalar;
 use super::schema::{Category, Kind, Property, Rule, Shape, Targets, Type};
 use super::vocabulary as ov;
-use super::{SpecVersion, custom, domain, meta, observable};
+use super::{SpecVersion, custom, deterministic, domain, meta, observable};
 
 /// The row of a type of the standard.
 pub(crate) fn type_row(name: &str) -> Option<&'static Type> {
@@ -65,6 +65,9 @@ pub(crate) fn object(fields: &Fields<'_>, row: Option<&'static Type>, out: &mut 
         if !older || matches!(rule, Rule::NotBefore(..) | Rule::After(..)) {
             apply(rule, fields, &Path::Root, out);
         }
+    }
+    if let Some(row) = row.filter(|row| !row.identity.is_empty()) {
+        deterministic::check(row, fields, out);
     }
     version
 }
@@ -190,32 +193,45 @@ fn check_text(kind: Kind, text: &str, path: &Path<'_>, out: &mut Findings) {
             }
             Some(_) => {}
         },
-        Kind::SpecVersion => {
-            if !matches!(text, "2.1" | "2.0") {
-                let reason = format!("specification {:?} is not known here: send 2.1 or 2.0", quoted(text));
-                out.refuse(path, Code::SpecVersion, reason);
-            }
+        Kind::SpecVersion if !matches!(text, "2.1" | "2.0") => {
+            let reason = format!("specification {:?} is not known here: send 2.1 or 2.0", quoted(text));
+            out.refuse(path, Code::SpecVersion, reason);
         }
         Kind::Id(targets) => reference(targets, text, path, out),
-        Kind::Closed(words) => {
-            if !words.contains(&text) {
-                let reason = format!("{:?} is not one of: {}", quoted(text), words.join(", "));
-                out.refuse(path, Code::Value, reason);
-            }
+        Kind::Closed(words) if !words.contains(&text) => {
+            let reason = format!("{:?} is not one of: {}", quoted(text), words.join(", "));
+            out.refuse(path, Code::Value, reason);
         }
-        Kind::Open(words) => {
-            if !words.contains(&text) {
-                out.warn(
-                    path,
-                    Code::Vocabulary,
-                    format!("{:?} is outside the standard's vocabulary", quoted(text)),
-                );
-            }
+        Kind::Open(words) if !words.contains(&text) => {
+            out.warn(
+                path,
+                Code::Vocabulary,
+                format!("{:?} is outside the standard's vocabulary", quoted(text)),
+            );
         }
         Kind::Hex => value(scalar::is_hex(text), "not hexadecimal: write an even number of 0-9, a-f"),
         Kind::Base64 => value(scalar::is_base64(text), "not base64 (RFC 4648 with padding): encode it again"),
         Kind::Language => {
             value(scalar::is_language(text), "not a language tag of RFC 5646: write one such as `en`")
+        }
+        Kind::Ipv4 => {
+            value(
+                scalar::is_network::<std::net::Ipv4Addr>(text, 32),
+                "not an IPv4 address or network: write 192.0.2.0/24",
+            );
+        }
+        Kind::Ipv6 => {
+            value(
+                scalar::is_network::<std::net::Ipv6Addr>(text, 128),
+                "not an IPv6 address or network: write 2001:db8::/32",
+            );
+        }
+        Kind::Url if !scalar::is_url(text) => {
+            out.warn(
+                path,
+                Code::Url,
+                "not a URL of RFC 3986: write scheme, colon and the rest without blanks",
+            );
         }
         Kind::MacAddress => {
             value(

@@ -1,5 +1,7 @@
 //! The tables of STIX domain objects and relationship objects (STIX 2.1 sections 3.2, 4 and 5), one row a property.
 
+use shieldwall_model::limits::PATTERN_BYTES_MAX;
+
 use super::check::is_true;
 use super::finding::{Code, Findings, Path};
 use super::json::Fields;
@@ -10,7 +12,7 @@ const EXTERNAL_REFERENCE: Shape = Shape {
     own: &[
         must("source_name", Kind::Text),
         may("description", Kind::Text),
-        may("url", Kind::Text),
+        may("url", Kind::Url),
         may("hashes", Kind::Hashes),
         may("external_id", Kind::Text),
     ],
@@ -111,7 +113,7 @@ pub(super) const TYPES: &[Type] = &[
             may("valid_until", Kind::Time),
             PHASES,
         ],
-        &[Rule::After("valid_until", "valid_from"), Rule::Own(pattern_is_not_empty)],
+        &[Rule::After("valid_until", "valid_from"), Rule::Own(pattern_is_one)],
     ),
     relation(
         "sighting",
@@ -329,8 +331,17 @@ fn family_has_a_name(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
     }
 }
 
-fn pattern_is_not_empty(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
-    if fields.text("pattern").is_some_and(|pattern| pattern.trim().is_empty()) {
-        out.refuse(&path.key("pattern"), Code::Value, "the pattern is empty: write what is to be looked for");
+/// Section 4.7: the pattern must be one of its language. Only STIX's own is read here; the others are somebody else's
+/// to judge, so long as something is there.
+fn pattern_is_one(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
+    let Some(pattern) = fields.text("pattern") else { return };
+    let path = path.key("pattern");
+    if pattern.trim().is_empty() {
+        out.refuse(&path, Code::Value, "the pattern is empty: write what is to be looked for");
+    } else if fields.text("pattern_type") == Some("stix")
+        && pattern.len() <= PATTERN_BYTES_MAX
+        && let Err(error) = shieldwall_watch::pattern::parse(pattern)
+    {
+        out.refuse(&path, Code::Pattern, error.to_string());
     }
 }

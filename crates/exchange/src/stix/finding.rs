@@ -56,6 +56,8 @@ codes! {
     LimitString = "stix.limit.string",
     /// Not a JSON object.
     NotAnObject = "stix.object.form",
+    /// The pattern is not one of STIX's language (section 9).
+    Pattern = "stix.pattern",
     /// A property that must be there is not.
     Missing = "stix.property.missing",
     /// A property may not stand here, beside what else stands here.
@@ -78,6 +80,8 @@ codes! {
     Tlp = "stix.marking.tlp",
     /// The type's name breaks section 3.1.
     TypeName = "stix.type.name",
+    /// Not a URL (RFC 3986; warning: what is malformed can still be what was seen).
+    Url = "stix.url",
     /// A value outside the suggested vocabulary (warning).
     Vocabulary = "stix.vocabulary",
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use shieldwall_model::limits::{JSON_DEPTH_MAX, STRING_BYTES_MAX};
 
 use super::finding::{Code, Problem};

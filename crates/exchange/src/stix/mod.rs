@@ -8,6 +8,8 @@
 //! # Where this house is more lenient than the letter
 //! - `created` and `modified` with another number of fraction digits than three: warning (much real data, and TAXII
 //!   servers that rewrite times, would be refused otherwise; order is kept to the microsecond).
+//! - A malformed URL: warning, since in intelligence it may be exactly what was seen. Domain names and e-mail addresses
+//!   are not judged, for the same reason.
 //! - A bundle without a valid `id`: warning on the container; a bundle is a wrapping and is not kept.
 //! - A `spec_version` absent on a type that STIX 2.0 knew: read as 2.0 (section 3.2), and then only identity, times,
 //!   references and property types are checked.
@@ -15,6 +17,7 @@
 mod check;
 mod custom;
 mod describe;
+mod deterministic;
 mod domain;
 mod finding;
 mod json;

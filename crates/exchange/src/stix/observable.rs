@@ -1,4 +1,5 @@
 //! The tables of STIX cyber-observable objects (STIX 2.1 sections 3.2 and 6), one row a property.
+//! Long because the tables are: nothing here but rows and the two rules no row can say.
 
 use super::check::is_true;
 use super::domain::MARKING_REFS;
@@ -54,9 +55,9 @@ pub(super) const TYPES: &[Type] = &[
         &[],
         &["value"],
     ),
-    observable("ipv4-addr", ADDRESS, &[], &["value"]),
-    observable("ipv6-addr", ADDRESS, &[], &["value"]),
-    observable("url", &[VALUE], &[], &["value"]),
+    observable("ipv4-addr", ADDRESS_4, &[], &["value"]),
+    observable("ipv6-addr", ADDRESS_6, &[], &["value"]),
+    observable("url", &[must("value", Kind::Url)], &[], &["value"]),
     extended(
         observable(
             "file",
@@ -90,7 +91,7 @@ pub(super) const TYPES: &[Type] = &[
         &[
             may("mime_type", Kind::Text),
             may("payload_bin", Kind::Base64),
-            may("url", Kind::Text),
+            may("url", Kind::Url),
             may("hashes", Kind::Hashes),
             may("encryption_algorithm", Kind::Closed(ov::ENCRYPTION_ALGORITHM)),
             may("decryption_key", Kind::Text),
@@ -330,11 +331,10 @@ pub(super) const TYPES: &[Type] = &[
     ),
 ];
 
-const ADDRESS: &[Property] = &[
-    VALUE,
-    may("resolves_to_refs", Kind::List(&id_of(&["mac-addr"]))),
-    may("belongs_to_refs", Kind::List(&id_of(&["autonomous-system"]))),
-];
+const MAC_ADDRESSES: Property = may("resolves_to_refs", Kind::List(&id_of(&["mac-addr"])));
+const SYSTEMS: Property = may("belongs_to_refs", Kind::List(&id_of(&["autonomous-system"])));
+const ADDRESS_4: &[Property] = &[must("value", Kind::Ipv4), MAC_ADDRESSES, SYSTEMS];
+const ADDRESS_6: &[Property] = &[must("value", Kind::Ipv6), MAC_ADDRESSES, SYSTEMS];
 
 const MIME_PART: Shape = Shape {
     own: &[

@@ -87,6 +87,12 @@ pub(crate) enum Kind {
     PropertyName,
     /// A relationship type: `a-z`, `0-9`, `-`.
     RelationshipType,
+    /// A URL of RFC 3986; a malformed one is a warning.
+    Url,
+    /// An IPv4 address or network.
+    Ipv4,
+    /// An IPv6 address or network.
+    Ipv6,
     /// A physical address `00:11:22:aa:bb:cc`.
     MacAddress,
 }
