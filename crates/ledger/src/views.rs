@@ -1,0 +1,520 @@
+//! The write side of the views: what a fold may put, and read back, while it folds an entry.
+//!
+//! Three shapes serve everything people look at: *objects* (an index of STIX objects whose bytes stay in the
+//! ledger), *edges* between them, and *documents* (small bodies of the hub's own making, by collection, group and
+//! key). Rows carry the group they belong to; the read side selects by it.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use shieldwall_model::id::{GroupId, MemberId};
+use shieldwall_model::marking::Tlp;
+use shieldwall_model::time::Timestamp;
+use uuid::Uuid;
+
+use crate::entry::Entry;
+
+/// Version of the layout of `views.db`. Another one on disk is rebuilt.
+pub(crate) const VIEWS_SCHEMA: i64 = 1;
+
+/// The tables of `views.db`.
+///
+/// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
+/// ledger. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn.
+pub(crate) const SCHEMA: &str = "
+    CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE skipped (position INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
+    CREATE TABLE groups (grp INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE) STRICT;
+    CREATE TABLE objects (
+        row INTEGER PRIMARY KEY, grp INTEGER NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL,
+        added INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, version INTEGER NOT NULL,
+        spec_version TEXT NOT NULL, created_by TEXT, owner BLOB, name TEXT, marking INTEGER,
+        revoked INTEGER NOT NULL, withdrawn INTEGER NOT NULL, first INTEGER NOT NULL, latest INTEGER NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX objects_version ON objects (grp, id, version);
+    CREATE INDEX objects_sequence ON objects (grp, sequence);
+    CREATE INDEX objects_current ON objects (grp, type, sequence) WHERE latest = 1 AND withdrawn = 0;
+    CREATE INDEX objects_id ON objects (id);
+    CREATE VIRTUAL TABLE texts USING fts5 (
+        words, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    );
+    CREATE TABLE edges (
+        grp INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, label TEXT NOT NULL, via TEXT NOT NULL,
+        sequence INTEGER NOT NULL, PRIMARY KEY (grp, source, target, label, via)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX edges_target ON edges (grp, target);
+    CREATE INDEX edges_via ON edges (grp, via);
+    CREATE TABLE documents (
+        row INTEGER PRIMARY KEY, collection TEXT NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL,
+        sort INTEGER NOT NULL, changed INTEGER NOT NULL, body BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX documents_key ON documents (collection, grp, key);
+    CREATE INDEX documents_sort ON documents (collection, grp, sort, key);
+    CREATE INDEX documents_changed ON documents (collection, grp, changed, key);
+";
+
+/// Why a view could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewsError {
+    /// SQLite refused.
+    #[error(
+        "the views' database failed: {0}; free disk space, or rebuild the views with `shieldwall rebuild`"
+    )]
+    Sqlite(#[from] rusqlite::Error),
+    /// Something was put while no entry was being folded.
+    #[error("views change only while an entry is folded: move this out of `start`")]
+    NoEntry,
+}
+
+impl ViewsError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "ledger.views.sqlite",
+            Self::NoEntry => "ledger.views.no_entry",
+        }
+    }
+}
+
+/// A STIX object found in the entry that is being folded: the few fields that are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRow<'a> {
+    /// Its STIX id.
+    pub id: &'a str,
+    /// Its type.
+    pub object_type: &'a str,
+    /// Its version in TAXII's sense (`modified`, or what stands in for it where a type has none).
+    pub version: Timestamp,
+    /// Its STIX specification version, `2.1` or `2.0`.
+    pub spec_version: &'a str,
+    /// Its `created_by_ref`; says nothing about who owns it.
+    pub created_by: Option<&'a str>,
+    /// Its name, to be shown in lists.
+    pub name: Option<&'a str>,
+    /// Its strictest TLP label.
+    pub marking: Option<Tlp>,
+    /// Whether this version says `revoked`.
+    pub revoked: bool,
+    /// The words it is to be found by.
+    pub text: &'a str,
+}
+
+/// An object as the index holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRecord {
+    /// Whose log holds it.
+    pub group: GroupId,
+    /// The entry whose body is the object.
+    pub sequence: u64,
+    /// When it was added: that entry's time.
+    pub added: Timestamp,
+    /// Its STIX id.
+    pub id: String,
+    /// Its type.
+    pub object_type: String,
+    /// Its version.
+    pub version: Timestamp,
+    /// Its STIX specification version.
+    pub spec_version: String,
+    /// Its `created_by_ref`.
+    pub created_by: Option<String>,
+    /// The member that appended it; nobody else may revise, revoke or recall it.
+    pub owner: Option<MemberId>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its strictest TLP label.
+    pub marking: Option<Tlp>,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// Whether its owner took it back.
+    pub withdrawn: bool,
+    /// Whether no earlier version of it is in this group.
+    pub first: bool,
+    /// Whether no later version of it is in this group.
+    pub latest: bool,
+}
+
+/// A connection between two objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge<'a> {
+    /// The id it starts at.
+    pub source: &'a str,
+    /// The id it leads to.
+    pub target: &'a str,
+    /// What it says, such as `indicates` or `created_by_ref`.
+    pub label: &'a str,
+    /// The object that says so: a relationship's id, or `source` itself for an embedded reference.
+    pub via: &'a str,
+}
+
+/// A connection as the views hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeRecord {
+    /// Whose log says so.
+    pub group: GroupId,
+    /// The id it starts at.
+    pub source: String,
+    /// The id it leads to.
+    pub target: String,
+    /// What it says.
+    pub label: String,
+    /// The object that says so.
+    pub via: String,
+    /// The entry that said so.
+    pub sequence: u64,
+}
+
+/// A document as the views hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The group whose parties may read it.
+    pub group: GroupId,
+    /// Its key in its collection and group.
+    pub key: String,
+    /// Where it stands in its group: usually the sequence of the entry that put it last.
+    pub sort: u64,
+    /// The time of the entry that put it last.
+    pub changed: Timestamp,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+/// The views inside the fold's transaction.
+pub struct Views<'a> {
+    connection: &'a Connection,
+    entry: Option<&'a Entry>,
+}
+
+/// The columns [`object_from`] reads, of `objects AS o` joined to `groups AS g`.
+pub(crate) const OBJECT_COLUMNS: &str =
+    "g.uuid, o.sequence, o.added, o.id, o.type, o.version, o.spec_version,
+    o.created_by, o.owner, o.name, o.marking, o.revoked, o.withdrawn, o.first, o.latest";
+
+impl<'a> Views<'a> {
+    pub(crate) const fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
+        Self { connection, entry }
+    }
+
+    fn entry(&self) -> Result<&'a Entry, ViewsError> {
+        self.entry.ok_or(ViewsError::NoEntry)
+    }
+
+    /// Indexes the object that is the body of the entry being folded, for that entry's group. Whose it is, when it
+    /// was added and where its bytes lie are taken from the entry. False, and nothing changed, when the group has this
+    /// version already.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+        let entry = self.entry()?;
+        let group = self.number(entry.group)?;
+        let added = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
+                 owner, name, marking, revoked, withdrawn, first, latest)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0)
+                 ON CONFLICT (grp, id, version) DO NOTHING",
+            )?
+            .execute(params![
+                group,
+                entry.sequence,
+                entry.position,
+                entry.time.as_micros(),
+                object.id,
+                object.object_type,
+                object.version.as_micros(),
+                object.spec_version,
+                object.created_by,
+                entry.author.member.map(|member| member.uuid().into_bytes()),
+                object.name,
+                object.marking.map(marking_rank),
+                object.revoked,
+            ])?;
+        if added == 0 {
+            return Ok(false);
+        }
+        let row = self.connection.last_insert_rowid();
+        self.rank(group, object, row)?;
+        Ok(true)
+    }
+
+    /// Keeps the first and latest flags, and the words of the latest version alone.
+    fn rank(&self, group: i64, object: &ObjectRow<'_>, row: i64) -> Result<(), ViewsError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT min(version), max(version), count(*) FROM objects WHERE grp = ?1 AND id = ?2 AND withdrawn = 0",
+        )?;
+        let (first, latest, versions): (i64, i64, i64) = statement
+            .query_row(params![group, object.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let version = object.version.as_micros();
+        if version == latest {
+            self.forget_words(group, object.id)?;
+            self.connection
+                .prepare_cached("INSERT INTO texts (rowid, words) VALUES (?1, ?2)")?
+                .execute(params![row, object.text])?;
+        }
+        if versions == 1 {
+            // Withdrawn versions, if there are any, step back behind the one that is back in use.
+            self.connection
+                .prepare_cached("UPDATE objects SET first = 0, latest = 0 WHERE grp = ?1 AND id = ?2")?
+                .execute(params![group, object.id])?;
+        }
+        if version == first || version == latest {
+            self.connection
+                .prepare_cached(
+                    "UPDATE objects SET first = (version = ?3), latest = (version = ?4)
+                     WHERE grp = ?1 AND id = ?2 AND withdrawn = 0",
+                )?
+                .execute(params![group, object.id, first, latest])?;
+        }
+        Ok(())
+    }
+
+    fn forget_words(&self, group: i64, id: &str) -> Result<(), ViewsError> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM texts WHERE rowid IN
+                 (SELECT row FROM objects WHERE grp = ?1 AND id = ?2 AND latest = 1 AND withdrawn = 0)",
+            )?
+            .execute(params![group, id])?;
+        Ok(())
+    }
+
+    /// The latest version of an object in a group: the one in use, or else the last one withdrawn.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn latest_object(&self, group: GroupId, id: &str) -> Result<Option<ObjectRecord>, ViewsError> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {OBJECT_COLUMNS} FROM objects o JOIN groups g ON g.grp = o.grp
+             WHERE g.uuid = ?1 AND o.id = ?2 AND o.latest = 1"
+        ))?;
+        Ok(statement.query_row(params![group.uuid().into_bytes(), id], object_from).optional()?)
+    }
+
+    /// Marks every version of an object in a group as revoked: still served, but no longer advice. True if it was there.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn mark_revoked(&mut self, group: GroupId, id: &str) -> Result<bool, ViewsError> {
+        self.entry()?;
+        let group = self.number(group)?;
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE objects SET revoked = 1 WHERE grp = ?1 AND id = ?2")?
+            .execute(params![group, id])?;
+        Ok(changed > 0)
+    }
+
+    /// Takes every version of an object out of a group's pages and search. A later version may bring it back. True if
+    /// it was there.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn withdraw(&mut self, group: GroupId, id: &str) -> Result<bool, ViewsError> {
+        self.entry()?;
+        let group = self.number(group)?;
+        self.forget_words(group, id)?;
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE objects SET withdrawn = 1 WHERE grp = ?1 AND id = ?2 AND withdrawn = 0")?
+            .execute(params![group, id])?;
+        Ok(changed > 0)
+    }
+
+    /// Puts a connection into the group of the entry being folded; the same one again changes nothing.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_edge(&mut self, edge: &Edge<'_>) -> Result<(), ViewsError> {
+        let entry = self.entry()?;
+        let group = self.number(entry.group)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO edges (grp, source, target, label, via, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![group, edge.source, edge.target, edge.label, edge.via, entry.sequence])?;
+        Ok(())
+    }
+
+    /// Takes out the connections an object of a group says: its own references, and those of a relationship.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn delete_edges(&mut self, group: GroupId, via: &str) -> Result<(), ViewsError> {
+        self.entry()?;
+        let group = self.number(group)?;
+        self.connection
+            .prepare_cached("DELETE FROM edges WHERE grp = ?1 AND via = ?2")?
+            .execute(params![group, via])?;
+        Ok(())
+    }
+
+    /// The connections of an object in a group, from it and to it, by source, target and label.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn edges(&self, group: GroupId, id: &str) -> Result<Vec<EdgeRecord>, ViewsError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM edges e JOIN groups g ON g.grp = e.grp
+             WHERE g.uuid = ?1 AND (e.source = ?2 OR e.target = ?2)
+             ORDER BY e.source, e.target, e.label, e.via",
+        )?;
+        let rows = statement.query_map(params![group.uuid().into_bytes(), id], edge_from)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Puts (or replaces) a document. `sort` says where it stands among the documents of its group.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_document(
+        &mut self,
+        collection: &str,
+        group: GroupId,
+        key: &str,
+        sort: u64,
+        body: &[u8],
+    ) -> Result<(), ViewsError> {
+        let changed = self.entry()?.time.as_micros();
+        let group = self.number(group)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO documents (collection, grp, key, sort, changed, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (collection, grp, key) DO UPDATE SET sort = ?4, changed = ?5, body = ?6",
+            )?
+            .execute(params![collection, group, key, sort, changed, body])?;
+        Ok(())
+    }
+
+    /// The bytes of a document.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn document(
+        &self,
+        collection: &str,
+        group: GroupId,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, ViewsError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT d.body FROM documents d JOIN groups g ON g.grp = d.grp
+             WHERE d.collection = ?1 AND g.uuid = ?2 AND d.key = ?3",
+        )?;
+        let body = statement.query_row(params![collection, group.uuid().into_bytes(), key], |row| row.get(0));
+        Ok(body.optional()?)
+    }
+
+    /// The documents of a collection in a group, by sort and key.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn documents(&self, collection: &str, group: GroupId) -> Result<Vec<Document>, ViewsError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT g.uuid, d.key, d.sort, d.changed, d.body FROM documents d JOIN groups g ON g.grp = d.grp
+             WHERE d.collection = ?1 AND g.uuid = ?2 ORDER BY d.sort, d.key",
+        )?;
+        let rows = statement.query_map(params![collection, group.uuid().into_bytes()], document_from)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The documents of a collection in all groups, by group, sort and key: for a fold to load its own state from.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn all_documents(&self, collection: &str) -> Result<Vec<Document>, ViewsError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT g.uuid, d.key, d.sort, d.changed, d.body FROM documents d JOIN groups g ON g.grp = d.grp
+             WHERE d.collection = ?1 ORDER BY g.uuid, d.sort, d.key",
+        )?;
+        let rows = statement.query_map(params![collection], document_from)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Deletes a document. True if it was there.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn delete_document(
+        &mut self,
+        collection: &str,
+        group: GroupId,
+        key: &str,
+    ) -> Result<bool, ViewsError> {
+        self.entry()?;
+        let group = self.number(group)?;
+        let deleted = self
+            .connection
+            .prepare_cached("DELETE FROM documents WHERE collection = ?1 AND grp = ?2 AND key = ?3")?
+            .execute(params![collection, group, key])?;
+        Ok(deleted > 0)
+    }
+
+    /// The number of a group, given on first use.
+    fn number(&self, group: GroupId) -> Result<i64, ViewsError> {
+        let uuid = group.uuid().into_bytes();
+        let mut statement = self.connection.prepare_cached("SELECT grp FROM groups WHERE uuid = ?1")?;
+        if let Some(number) = statement.query_row(params![uuid], |row| row.get(0)).optional()? {
+            return Ok(number);
+        }
+        self.connection.prepare_cached("INSERT INTO groups (uuid) VALUES (?1)")?.execute(params![uuid])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+}
+
+/// A label as a column: its place in the order of strictness.
+pub(crate) fn marking_rank(marking: Tlp) -> i64 {
+    Tlp::ALL.iter().position(|tlp| *tlp == marking).and_then(|at| i64::try_from(at).ok()).unwrap_or(0)
+}
+
+fn marking_at(rank: i64) -> Option<Tlp> {
+    usize::try_from(rank).ok().and_then(|rank| Tlp::ALL.get(rank).copied())
+}
+
+/// A group from a column of 16 bytes.
+pub(crate) fn group_at(row: &Row<'_>, at: usize) -> rusqlite::Result<GroupId> {
+    Ok(GroupId::from_uuid(Uuid::from_bytes(row.get(at)?)))
+}
+
+/// An object from [`OBJECT_COLUMNS`].
+pub(crate) fn object_from(row: &Row<'_>) -> rusqlite::Result<ObjectRecord> {
+    Ok(ObjectRecord {
+        group: group_at(row, 0)?,
+        sequence: row.get(1)?,
+        added: Timestamp::from_micros(row.get(2)?),
+        id: row.get(3)?,
+        object_type: row.get(4)?,
+        version: Timestamp::from_micros(row.get(5)?),
+        spec_version: row.get(6)?,
+        created_by: row.get(7)?,
+        owner: row.get::<_, Option<[u8; 16]>>(8)?.map(|uuid| MemberId::from_uuid(Uuid::from_bytes(uuid))),
+        name: row.get(9)?,
+        marking: row.get::<_, Option<i64>>(10)?.and_then(marking_at),
+        revoked: row.get(11)?,
+        withdrawn: row.get(12)?,
+        first: row.get(13)?,
+        latest: row.get(14)?,
+    })
+}
+
+/// A connection from (group, source, target, label, via, sequence).
+pub(crate) fn edge_from(row: &Row<'_>) -> rusqlite::Result<EdgeRecord> {
+    Ok(EdgeRecord {
+        group: group_at(row, 0)?,
+        source: row.get(1)?,
+        target: row.get(2)?,
+        label: row.get(3)?,
+        via: row.get(4)?,
+        sequence: row.get(5)?,
+    })
+}
+
+/// A document from (group, key, sort, changed, body).
+pub(crate) fn document_from(row: &Row<'_>) -> rusqlite::Result<Document> {
+    Ok(Document {
+        group: group_at(row, 0)?,
+        key: row.get(1)?,
+        sort: row.get(2)?,
+        changed: Timestamp::from_micros(row.get(3)?),
+        body: row.get(4)?,
+    })
+}
