@@ -12,14 +12,15 @@ use tokio::time::Instant;
 
 use crate::client::{Hub, HubError};
 use crate::config::{Config, ConfigError};
+use crate::deliver;
 use crate::disk::{self, Disk, DiskError, StateLock};
 use crate::knowledge::{Knowledge, KnowledgeError};
 use crate::shared::{Counts, Observer, Reading, Shared, get};
 use crate::spool::{Checkpoint, Spool, SpoolError};
 use crate::stream::Listener;
+use crate::sync::{self, First};
 use crate::wire::Health;
 use crate::work::{self, WorkError, Worker};
-use crate::{deliver, sync};
 
 pub use crate::shared::SensorEvent;
 
@@ -180,7 +181,7 @@ struct Parts {
     tasks: JoinSet<()>,
     delivery: JoinHandle<()>,
     written_all: watch::Sender<bool>,
-    synced: watch::Receiver<bool>,
+    synced: watch::Receiver<First>,
     /// Whether a watchlist came from disk.
     known: bool,
     /// What the worker is opened with.
@@ -194,7 +195,7 @@ impl Parts {
         let known = knowledge.cursor().is_some();
         let worker = Some((from, knowledge.live(), knowledge.names()));
         let (written_all, written) = watch::channel(false);
-        let (sync_done, synced) = watch::channel(false);
+        let (sync_done, synced) = watch::channel(First::Asking);
         let mut tasks = JoinSet::new();
         tasks.spawn(sync::keep(Arc::clone(shared), knowledge, sync_done));
         tasks.spawn(Arc::clone(&listener).listen());
@@ -280,17 +281,18 @@ fn finished(done: Result<Result<(), WorkError>, oneshot::error::RecvError>) -> R
 
 /// Waits for a watchlist: the hub's, or after a while the one on disk. Without either nothing is read, because
 /// what passes unmatched is not read again.
-async fn first_list(synced: &mut watch::Receiver<bool>, known: bool, once: bool) -> Result<(), SensorError> {
+async fn first_list(first: &mut watch::Receiver<First>, known: bool, once: bool) -> Result<(), SensorError> {
+    let enough = |first: &First| *first == First::Synced || (known && *first == First::Failed);
     let start = Duration::from_secs(START_SECONDS);
-    let in_time = tokio::time::timeout(start, synced.wait_for(|synced| *synced)).await.is_ok();
-    match in_time {
-        false if !known && once => Err(SensorError::NothingToWatchFor),
-        false if !known => {
-            let _ = synced.wait_for(|synced| *synced).await;
-            Ok(())
-        }
-        _ => Ok(()),
+    let in_time = tokio::time::timeout(start, first.wait_for(enough)).await.is_ok();
+    if in_time || known {
+        return Ok(());
     }
+    if once {
+        return Err(SensorError::NothingToWatchFor);
+    }
+    let _ = first.wait_for(enough).await;
+    Ok(())
 }
 
 /// Sends the heartbeat until the sensor stops.

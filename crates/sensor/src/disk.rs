@@ -53,23 +53,14 @@ pub(crate) fn at<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Err
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     #[cfg(test)]
-    steps_left: Option<std::sync::Arc<std::sync::atomic::AtomicI64>>,
+    faults: Option<std::sync::Arc<tests::Faults>>,
 }
 
 impl Disk {
-    /// A disk whose `steps`-th step from now on fails, and all after it: the crash of the tests.
-    #[cfg(test)]
-    pub(crate) fn failing_after(steps: i64) -> Self {
-        Self { steps_left: Some(std::sync::Arc::new(std::sync::atomic::AtomicI64::new(steps))) }
-    }
-
     #[cfg(test)]
     fn step(&self) -> io::Result<()> {
-        use std::sync::atomic::Ordering;
-        match &self.steps_left {
-            Some(left) if left.fetch_sub(1, Ordering::SeqCst) <= 0 => {
-                Err(io::Error::other("planned failure"))
-            }
+        match &self.faults {
+            Some(faults) if faults.next_fails() => Err(io::Error::other("planned failure")),
             _ => Ok(()),
         }
     }
@@ -183,8 +174,37 @@ impl StateLock {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::ops::Range;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Which steps of a disk fail.
+    #[derive(Debug)]
+    pub(crate) struct Faults {
+        failing: Range<u64>,
+        done: AtomicU64,
+    }
+
+    impl Faults {
+        pub(super) fn next_fails(&self) -> bool {
+            self.failing.contains(&self.done.fetch_add(1, Ordering::SeqCst))
+        }
+    }
+
+    impl Disk {
+        /// A disk whose steps within `failing` fail, counted from 0.
+        pub(crate) fn failing(failing: Range<u64>) -> Self {
+            Self { faults: Some(std::sync::Arc::new(Faults { failing, done: AtomicU64::new(0) })) }
+        }
+
+        /// Whether a step failed.
+        pub(crate) fn has_failed(&self) -> bool {
+            self.faults
+                .as_ref()
+                .is_some_and(|faults| faults.done.load(Ordering::SeqCst) > faults.failing.start)
+        }
+    }
 
     #[test]
     fn a_failed_replacement_leaves_the_old_or_the_new_whole() {
@@ -193,7 +213,7 @@ mod tests {
         let mut outcomes = Vec::new();
         for steps in 0..=5 {
             fs::write(&path, b"old").unwrap();
-            let done = Disk::failing_after(steps).replace(&path, b"newer").is_ok();
+            let done = Disk::failing(steps..u64::MAX).replace(&path, b"newer").is_ok();
             let found = read(&path, 100).unwrap().unwrap();
             assert!(found == b"old" || found == b"newer", "{steps}: {found:?}");
             outcomes.push((done, found == b"newer"));

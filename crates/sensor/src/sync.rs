@@ -125,8 +125,19 @@ async fn aside<T: Send + 'static>(
     done.await.ok()
 }
 
-/// Keeps the watchlist until the sensor stops. `synced` turns true after the first success.
-pub(crate) async fn keep(shared: std::sync::Arc<Shared>, knowledge: Knowledge, synced: watch::Sender<bool>) {
+/// Whether the watchlist came from the hub yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    /// Nothing is known yet.
+    Asking,
+    /// The hub was asked in vain; it is asked again.
+    Failed,
+    /// It came.
+    Synced,
+}
+
+/// Keeps the watchlist until the sensor stops, and tells how the first sync goes.
+pub(crate) async fn keep(shared: std::sync::Arc<Shared>, knowledge: Knowledge, first: watch::Sender<First>) {
     let mut keeper = Keeper { knowledge, blocklist: None, unsaved: false };
     if keeper.knowledge.cursor().is_some() {
         keeper.publish(&shared);
@@ -172,7 +183,7 @@ pub(crate) async fn keep(shared: std::sync::Arc<Shared>, knowledge: Knowledge, s
                         return;
                     };
                     keeper = done.0;
-                    let first = !synced.send_replace(true);
+                    let first = first.send_replace(First::Synced) != First::Synced;
                     match done.1 {
                         Ok(changed) if changed || first => announce(&shared, &keeper),
                         Ok(_) => {}
@@ -185,6 +196,9 @@ pub(crate) async fn keep(shared: std::sync::Arc<Shared>, knowledge: Knowledge, s
                 }
                 Err(error) => {
                     shared.unreachable("fetching the watchlist", &error);
+                    first.send_if_modified(|first| {
+                        *first == First::Asking && std::mem::replace(first, First::Failed) == First::Asking
+                    });
                     next_poll = polled + backoff.after(&error, shared.entropy.as_ref());
                 }
             }
