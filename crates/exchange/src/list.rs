@@ -65,6 +65,8 @@ impl ListError {
 
 /// How many rows are looked at to find the columns.
 const SAMPLE_ROWS: usize = 200;
+/// How many columns are looked at to find the one of values.
+const COLUMNS_MAX: usize = 256;
 /// Longest line in bytes.
 const LINE_BYTES_MAX: usize = STRING_BYTES_MAX;
 
@@ -257,7 +259,7 @@ fn columns(input: &[u8], separator: u8) -> Option<Columns> {
     let header = !first.iter().any(|field| detect(field).is_some())
         && (named(&VALUE_NAMES).is_some() || named(&KIND_NAMES).is_some() || rows.len() > 1);
     let body = || rows.iter().skip(usize::from(header));
-    let width = rows.iter().map(csv::ByteRecord::len).max().unwrap_or(0);
+    let width = rows.iter().map(csv::ByteRecord::len).max().unwrap_or(0).min(COLUMNS_MAX);
     let share = |at: usize, fits: &dyn Fn(&str) -> bool| {
         body().filter(|row| row.get(at).is_some_and(|field| fits(&String::from_utf8_lossy(field)))).count()
     };

@@ -187,7 +187,7 @@ fn a_role_is_read_with_the_least_harmful_reading_first() {
         assert_eq!(role_of(&properties), Some(role), "{properties}");
     }
     assert!(IndicatorRole::ALL.iter().filter(|role| role.may_be_blocked()).eq([&IndicatorRole::Malicious]));
-    assert_eq!("killswitch".parse::<IndicatorRole>().unwrap_err().code(), "exchange.role.unknown");
+    assert_eq!("killswitch".parse::<IndicatorRole>().unwrap_err().code(), "model.indicator_role.unknown");
 }
 
 #[test]

@@ -275,6 +275,12 @@ fn limits_refuse_by_name() {
         let code = checked.refused.first().map(|refusal| refusal.code.as_str());
         assert_eq!(code, expected, "{}", input.chars().take(120).collect::<String>());
     }
+    let marked = format!(
+        r#""object_marking_refs":[{}]"#,
+        vec![format!(r#""marking-definition--{ID}""#); 9_000].join(",")
+    );
+    let checked = read_bundle(own(marked).as_bytes()).unwrap();
+    assert_eq!(checked.refused[0].code.as_str(), "stix.limit.references");
     let huge = large(usize::MAX);
     assert!(huge.len() > OBJECT_BYTES_MAX);
     let checked = read_bundle(format!("[{huge}]").as_bytes()).unwrap();
@@ -282,6 +288,22 @@ fn limits_refuse_by_name() {
     let many = format!("[{}]", vec!["1"; ENVELOPE_OBJECTS_MAX + 1].join(","));
     assert!(matches!(read_envelope(many.as_bytes()), Err(StixError::TooMany)));
     assert_eq!(read_bundle(many.as_bytes()).unwrap().refused.len(), ENVELOPE_OBJECTS_MAX + 1);
+}
+
+#[test]
+fn an_object_of_very_many_properties_is_still_looked_up_at_once() {
+    // As wide as an object may be, every property unknown and selected: quadratic work would take minutes.
+    let fields: Vec<String> = (0..30_000).map(|n| format!(r#""p{n:05}":1"#)).collect();
+    let selectors: Vec<String> = (0..30_000).map(|n| format!(r#""p{n:05}""#)).collect();
+    let object = format!(
+        r#"{{"type":"tool","spec_version":"2.1","id":"tool--{ID}","created":"2026-01-31T09:30:00.000Z","modified":"2026-01-31T09:30:00.000Z","name":"t",{},"granular_markings":[{{"lang":"fr","selectors":[{}]}}]}}"#,
+        fields.join(","),
+        selectors.join(",")
+    );
+    assert!(object.len() < OBJECT_BYTES_MAX);
+    let checked = read_bundle(object.as_bytes()).unwrap();
+    assert_eq!(checked.accepted.len(), 1, "{:?}", checked.refused);
+    assert_eq!(checked.accepted[0].warnings.len(), 16, "warnings are bounded");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The few fields the product asks for, taken from an object that was checked.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use shieldwall_model::id::ObjectId;
 use shieldwall_model::limits::{NAME_BYTES_MAX, PATTERN_BYTES_MAX, REFERENCES_MAX};
@@ -33,7 +34,7 @@ pub(super) fn object(
     }
     let indicator = if id.object_type() == "indicator" { Some(indicator(fields, out)?) } else { None };
     let created = at(fields, "created");
-    let marking_ids = marking_ids(fields);
+    let marking_ids = marking_ids(fields, out)?;
     Some(Object {
         index: 0,
         spec_version,
@@ -84,17 +85,25 @@ fn indicator(fields: &Fields<'_>, out: &mut Findings) -> Option<Indicator> {
     })
 }
 
-fn marking_ids(fields: &Fields<'_>) -> Vec<ObjectId> {
+/// Every marking of the whole and of parts, each once; `None` together with the problem that there are too many.
+fn marking_ids(fields: &Fields<'_>, out: &mut Findings) -> Option<Vec<ObjectId>> {
     let whole = fields.get("object_marking_refs").map_or(&[][..], Json::as_list).iter();
     let parts = fields.get("granular_markings").map_or(&[][..], Json::as_list).iter();
     let parts = parts.filter_map(|part| part.as_object()?.get("marking_ref"));
-    let mut ids: Vec<ObjectId> = Vec::new();
-    for id in whole.chain(parts).filter_map(|id| id.as_str()?.parse::<ObjectId>().ok()) {
-        if !ids.contains(&id) {
-            ids.push(id);
+    let (mut ids, mut seen, mut count) = (Vec::new(), BTreeSet::new(), 0);
+    for id in whole.chain(parts).filter_map(Json::as_str) {
+        count += 1;
+        if seen.insert(id) {
+            ids.extend(id.parse::<ObjectId>());
         }
     }
-    ids
+    if count > REFERENCES_MAX {
+        let reason =
+            format!("{count} references to markings; an object may hold {REFERENCES_MAX}: remove some");
+        out.refuse(&Path::Root.key("object_marking_refs"), Code::LimitReferences, reason);
+        return None;
+    }
+    Some(ids)
 }
 
 /// Goes through the whole object once for its words and its references.

@@ -28,11 +28,46 @@ pub(crate) enum Json<'a> {
 
 /// The properties of an object, in the order they came; no name twice.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+pub(crate) struct Fields<'a> {
+    entries: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// Places of the entries by name, kept only for objects of more than [`SCANNED_MAX`] properties, so that no object
+    /// makes looking up slow.
+    sorted: Vec<usize>,
+}
+
+/// Up to so many properties, going through them is quicker than keeping them sorted.
+const SCANNED_MAX: usize = 32;
 
 impl<'a> Fields<'a> {
+    /// These entries, or the name that occurs twice among them.
+    fn without_repetition(entries: Vec<(Cow<'a, str>, Json<'a>)>) -> Result<Self, String> {
+        if entries.len() <= SCANNED_MAX {
+            let mut rest = entries.as_slice();
+            while let [(key, _), tail @ ..] = rest {
+                if tail.iter().any(|(other, _)| other == key) {
+                    return Err(quoted(key));
+                }
+                rest = tail;
+            }
+            return Ok(Self { entries, sorted: Vec::new() });
+        }
+        let key = |at: usize| entries.get(at).map_or("", |(key, _)| key.as_ref());
+        let mut sorted: Vec<usize> = (0..entries.len()).collect();
+        sorted.sort_unstable_by(|a, b| key(*a).cmp(key(*b)));
+        let twice = sorted.windows(2).find_map(|pair| match pair {
+            [a, b] if key(*a) == key(*b) => Some(quoted(key(*a))),
+            _ => None,
+        });
+        twice.map_or(Ok(Self { entries, sorted }), Err)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        if self.sorted.is_empty() {
+            return self.entries.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        }
+        let key = |at: &usize| self.entries.get(*at).map_or("", |(key, _)| key.as_ref());
+        let found = self.sorted.binary_search_by(|at| key(at).cmp(name)).ok()?;
+        self.entries.get(*self.sorted.get(found)?).map(|(_, value)| value)
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
@@ -44,11 +79,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), value))
+        self.entries.iter().map(|(key, value)| (key.as_ref(), value))
     }
 }
 
@@ -244,34 +279,15 @@ impl<'de> Visitor<'de> for Node<'_> {
                 }
             }
         }
-        if let Some(twice) = repeated(&fields) {
-            let twice = quoted(twice);
-            let reason = format!("the property {twice:?} stands here twice: keep one of them");
-            self.guard.path.push(Segment::Key(twice));
-            return Err(self.guard.stop(Code::DuplicateKey, reason));
-        }
-        Ok(Json::Object(Fields(fields)))
-    }
-}
-
-/// The first name that occurs twice. Pairwise while that is cheap, by sorting when it is not.
-fn repeated<'f>(fields: &'f [(Cow<'_, str>, Json<'_>)]) -> Option<&'f str> {
-    if fields.len() <= 32 {
-        let mut rest = fields;
-        while let [(key, _), tail @ ..] = rest {
-            if tail.iter().any(|(other, _)| other == key) {
-                return Some(key);
+        match Fields::without_repetition(fields) {
+            Ok(fields) => Ok(Json::Object(fields)),
+            Err(twice) => {
+                let reason = format!("the property {twice:?} stands here twice: keep one of them");
+                self.guard.path.push(Segment::Key(twice));
+                Err(self.guard.stop(Code::DuplicateKey, reason))
             }
-            rest = tail;
         }
-        return None;
     }
-    let mut names: Vec<&str> = fields.iter().map(|(key, _)| key.as_ref()).collect();
-    names.sort_unstable();
-    names.windows(2).find_map(|pair| match pair {
-        [a, b] if a == b => Some(*a),
-        _ => None,
-    })
 }
 
 /// A property name, borrowed when it has no escapes.
