@@ -111,7 +111,11 @@ impl Spool {
         Self::open_with_limit(state, disk, limits::SPOOL_BYTES_MAX)
     }
 
-    fn open_with_limit(state: &Path, disk: Disk, bytes_max: u64) -> Result<(Self, Checkpoint), SpoolError> {
+    pub(crate) fn open_with_limit(
+        state: &Path,
+        disk: Disk,
+        bytes_max: u64,
+    ) -> Result<(Self, Checkpoint), SpoolError> {
         let spool = state.join("spool");
         disk::make_directory(&spool.join("refused"))?;
         let mut newest = match disk::read(&state.join("checkpoint.json"), REPORT_BYTES_MAX)? {

@@ -1,9 +1,12 @@
 //! Keeps the watchlist as the hub has it: fetches what changed, lets it end in time, writes what follows from it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shieldwall_model::time::Timestamp;
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::backoff::Backoff;
@@ -113,18 +116,6 @@ impl Keeper {
     }
 }
 
-/// Runs `work` where it may take its time.
-async fn aside<T: Send + 'static>(
-    mut keeper: Keeper,
-    work: impl FnOnce(&mut Keeper) -> T + Send + 'static,
-) -> Option<(Keeper, T)> {
-    let done = tokio::task::spawn_blocking(move || {
-        let result = work(&mut keeper);
-        (keeper, result)
-    });
-    done.await.ok()
-}
-
 /// Whether the watchlist came from the hub yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum First {
@@ -136,99 +127,139 @@ pub(crate) enum First {
     Synced,
 }
 
+/// The sync as it runs.
+struct Running {
+    shared: Arc<Shared>,
+    keeper: Keeper,
+    backoff: Backoff,
+    first: watch::Sender<First>,
+    stream_open: watch::Receiver<bool>,
+    fetching: Option<JoinHandle<Result<Fetched, HubError>>>,
+    polled: Instant,
+    next_poll: Instant,
+    next_save: Instant,
+}
+
 /// Keeps the watchlist until the sensor stops, and tells how the first sync goes.
-pub(crate) async fn keep(shared: std::sync::Arc<Shared>, knowledge: Knowledge, first: watch::Sender<First>) {
+pub(crate) async fn keep(shared: Arc<Shared>, knowledge: Knowledge, first: watch::Sender<First>) {
     let mut keeper = Keeper { knowledge, blocklist: None, unsaved: false };
     if keeper.knowledge.cursor().is_some() {
         keeper.publish(&shared);
     }
-    let mut stream_open = shared.stream_open.subscribe();
-    let mut backoff = Backoff::default();
-    let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MILLISECONDS));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut next_poll, mut polled, mut next_save) = (Instant::now(), Instant::now(), Instant::now());
-    let mut fetching: Option<tokio::task::JoinHandle<Result<Fetched, HubError>>> = None;
-    loop {
-        let idle = fetching.is_none();
-        let fetched = async {
-            match fetching.as_mut() {
-                Some(task) => task.await,
-                None => std::future::pending().await,
-            }
-        };
-        let fetched = tokio::select! {
-            () = shared.stopped() => break,
-            _ = ticks.tick() => None,
-            fetched = fetched => Some(fetched),
-            () = shared.poll_now.notified(), if idle => {
-                next_poll = Instant::now();
-                None
-            }
-            changed = stream_open.changed() => {
-                if changed.is_err() { break; }
-                next_poll = next_poll.min(polled + pace(&shared, *stream_open.borrow_and_update()));
-                None
-            }
-        };
-        let now = shared.clock.now();
-        if let Some(fetched) = fetched {
-            fetching = None;
-            polled = Instant::now();
-            let fetched = fetched.unwrap_or_else(|error| Err(HubError::Answer { reason: error.to_string() }));
-            match fetched {
-                Ok(fetched) => {
-                    let with = std::sync::Arc::clone(&shared);
-                    let Some(done) = aside(keeper, move |keeper| keeper.take(fetched, now, &with)).await
-                    else {
-                        return;
-                    };
-                    keeper = done.0;
-                    let first = first.send_replace(First::Synced) != First::Synced;
-                    match done.1 {
-                        Ok(changed) if changed || first => announce(&shared, &keeper),
-                        Ok(_) => {}
-                        Err(error) => {
-                            tracing::error!(%error, code = error.code(), "the watchlist was not taken")
-                        }
+    let now = Instant::now();
+    let stream_open = shared.stream_open.subscribe();
+    let (backoff, fetching) = (Backoff::default(), None);
+    let mut running = Running {
+        shared,
+        keeper,
+        backoff,
+        first,
+        stream_open,
+        fetching,
+        polled: now,
+        next_poll: now,
+        next_save: now,
+    };
+    running.run().await;
+}
+
+impl Running {
+    async fn run(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MILLISECONDS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let idle = self.fetching.is_none();
+            let fetched = async {
+                match self.fetching.as_mut() {
+                    Some(task) => task.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = shared.stopped() => break,
+                _ = ticks.tick() => {}
+                () = shared.poll_now.notified(), if idle => self.next_poll = Instant::now(),
+                fetched = fetched => {
+                    self.fetching = None;
+                    self.polled = Instant::now();
+                    match fetched.unwrap_or_else(|error| Err(HubError::Answer { reason: error.to_string() })) {
+                        Ok(fetched) => self.take(fetched),
+                        Err(error) => self.failed(&error),
                     }
-                    backoff.succeeded();
-                    next_poll = polled + pace(&shared, *stream_open.borrow());
                 }
-                Err(error) => {
-                    shared.unreachable("fetching the watchlist", &error);
-                    first.send_if_modified(|first| {
-                        *first == First::Asking && std::mem::replace(first, First::Failed) == First::Asking
-                    });
-                    next_poll = polled + backoff.after(&error, shared.entropy.as_ref());
+                changed = self.stream_open.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.next_poll = self.next_poll.min(self.polled + self.pace());
                 }
             }
+            self.tick();
         }
-        match keeper.knowledge.tick(now) {
+        if let Some(task) = self.fetching.take() {
+            task.abort();
+        }
+        if self.keeper.unsaved {
+            self.aside(Keeper::save);
+        }
+    }
+
+    /// Runs `work` where it may take its time.
+    fn aside<T>(&mut self, work: impl FnOnce(&mut Keeper, &Shared) -> T) -> T {
+        // The matching thread and the other tasks go on meanwhile; a current-thread runtime just waits.
+        let (keeper, shared) = (&mut self.keeper, &self.shared);
+        match tokio::runtime::Handle::current().runtime_flavor() {
+            RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| work(keeper, shared)),
+            _ => work(keeper, shared),
+        }
+    }
+
+    fn take(&mut self, fetched: Fetched) {
+        let now = self.shared.clock.now();
+        let taken = self.aside(move |keeper, shared| keeper.take(fetched, now, shared));
+        let first = self.first.send_replace(First::Synced) != First::Synced;
+        match taken {
+            Ok(changed) if changed || first => announce(&self.shared, &self.keeper),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, code = error.code(), "the watchlist was not taken"),
+        }
+        self.backoff.succeeded();
+        self.next_poll = self.polled + self.pace();
+    }
+
+    fn failed(&mut self, error: &HubError) {
+        self.shared.unreachable("fetching the watchlist", error);
+        self.first.send_if_modified(|first| {
+            *first == First::Asking && std::mem::replace(first, First::Failed) == First::Asking
+        });
+        self.next_poll = self.polled + self.backoff.after(error, self.shared.entropy.as_ref());
+    }
+
+    /// What is to be done by the clock.
+    fn tick(&mut self) {
+        match self.keeper.knowledge.tick(self.shared.clock.now()) {
             Ok(true) => {
-                let with = std::sync::Arc::clone(&shared);
-                let Some(done) = aside(keeper, move |keeper| keeper.publish(&with)).await else { return };
-                keeper = done.0;
-                announce(&shared, &keeper);
+                self.aside(Keeper::publish);
+                announce(&self.shared, &self.keeper);
             }
             Ok(false) => {}
             Err(error) => tracing::error!(%error, code = error.code(), "indicators did not end in time"),
         }
-        if keeper.unsaved && Instant::now() >= next_save {
-            let with = std::sync::Arc::clone(&shared);
-            let Some(done) = aside(keeper, move |keeper| keeper.save(&with)).await else { return };
-            keeper = done.0;
-            next_save = Instant::now() + Duration::from_millis(SAVE_MILLISECONDS);
+        if self.keeper.unsaved && Instant::now() >= self.next_save {
+            self.aside(Keeper::save);
+            self.next_save = Instant::now() + Duration::from_millis(SAVE_MILLISECONDS);
         }
-        if fetching.is_none() && Instant::now() >= next_poll {
-            let cursor = keeper.knowledge.cursor().map(str::to_owned);
-            fetching = Some(tokio::spawn(fetch(shared.hub.clone(), cursor)));
+        if self.fetching.is_none() && Instant::now() >= self.next_poll {
+            let cursor = self.keeper.knowledge.cursor().map(str::to_owned);
+            self.fetching = Some(tokio::spawn(fetch(self.shared.hub.clone(), cursor)));
         }
     }
-    if let Some(task) = fetching {
-        task.abort();
-    }
-    if keeper.unsaved {
-        let _ = aside(keeper, move |keeper| keeper.save(&shared)).await;
+
+    fn pace(&self) -> Duration {
+        let streamed = Duration::from_secs(STREAMED_POLL_SECONDS);
+        let poll = self.shared.config.poll;
+        if *self.stream_open.borrow() { streamed.max(poll) } else { poll }
     }
 }
 
@@ -236,12 +267,4 @@ fn announce(shared: &Shared, keeper: &Keeper) {
     let (items, version) = (keeper.knowledge.active(), keeper.knowledge.live().version());
     tracing::info!(items, version, "watchlist");
     shared.observer.tell(|| SensorEvent::Synced { items, version });
-}
-
-fn pace(shared: &Shared, stream_open: bool) -> Duration {
-    if stream_open {
-        Duration::from_secs(STREAMED_POLL_SECONDS).max(shared.config.poll)
-    } else {
-        shared.config.poll
-    }
 }

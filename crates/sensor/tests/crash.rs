@@ -53,7 +53,7 @@ fn sensor(hub: &FakeHub, place: &Path) -> Child {
 
 /// Writes some events, and now and then rotates; returns how many carry an indicator.
 fn write_events(place: &Path, random: u64, rotation: u64) -> u64 {
-    if random % 5 == 0 && place.join("log").exists() {
+    if random.is_multiple_of(5) && place.join("log").exists() {
         std::fs::rename(place.join("log"), place.join(format!("log.{rotation:03}"))).unwrap();
     }
     let mut file = std::fs::File::options().create(true).append(true).open(place.join("log")).unwrap();

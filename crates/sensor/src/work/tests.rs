@@ -1,0 +1,220 @@
+//! The matching thread stopped at every step, held back, and started again.
+
+use super::*;
+use crate::config::{ConfigDraft, HiddenText, InputDraft};
+use crate::disk::Disk;
+use crate::knowledge::Knowledge;
+use crate::knowledge::tests::{item, knowing};
+use shieldwall_model::id::RepeatableEntropy;
+use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::time::SystemClock;
+use std::io::Write;
+use std::path::Path;
+
+const ROUNDS: u64 = 6;
+
+fn config(directory: &Path) -> Config {
+    let draft = ConfigDraft {
+        hub: Some("http://127.0.0.1:1".into()),
+        token: Some(HiddenText("swt_AAAAAAAAAAAAAAAAAAAAAAAA".into())),
+        state: Some(directory.join("state")),
+        inputs: vec![InputDraft { path: directory.join("log"), ..InputDraft::default() }],
+        // Most sightings wait over several reports and checkpoints.
+        first_report_milliseconds: Some(0),
+        repeat_report_seconds: Some(3),
+        ..ConfigDraft::default()
+    };
+    draft.check(|_| None).unwrap()
+}
+
+fn knowledge() -> Knowledge {
+    knowing(vec![
+        item(1, IndicatorRole::Malicious, &[("domain", "a.example")]),
+        item(2, IndicatorRole::Malicious, &[("domain", "b.example")]),
+    ])
+}
+
+/// A hub that knows reports by their key.
+#[derive(Default)]
+struct Confirmed(BTreeMap<uuid::Uuid, Vec<Sighting>>);
+
+impl Confirmed {
+    fn take(&mut self, report: &Report) {
+        let before = self.0.insert(report.key, report.sightings.clone());
+        assert!(before.is_none_or(|before| before == report.sightings), "one key, two reports");
+    }
+
+    fn total(&self) -> u64 {
+        self.0.values().flatten().map(|sighting| sighting.count).sum()
+    }
+}
+
+struct Run {
+    config: Config,
+    knowledge: Knowledge,
+    entropy: RepeatableEntropy,
+    observer: Observer,
+    counts: Counts,
+    hub: Confirmed,
+    now: Instant,
+}
+
+impl Run {
+    fn new(directory: &Path) -> Self {
+        Self {
+            config: config(directory),
+            knowledge: knowledge(),
+            entropy: RepeatableEntropy::new(7),
+            observer: Observer::new(None),
+            counts: Counts::default(),
+            hub: Confirmed::default(),
+            now: Instant::now(),
+        }
+    }
+
+    /// Runs from what is on `disk` until `rounds` are done, or until `disk` failed and `crash` is wanted.
+    /// Returns the round reached.
+    fn go(&mut self, disk: &Disk, from_round: u64, crash: bool) -> u64 {
+        let opened = Spool::open(&self.config.state, disk.clone());
+        let Ok((spool, from)) = opened else { return from_round };
+        let (live, names) = (self.knowledge.live(), self.knowledge.names());
+        let mut worker = Worker::open(&self.config, from, live, names).unwrap();
+        let mut round = from_round;
+        let busy = |worker: &Worker| {
+            worker.stuck.is_some() || worker.unkept || !worker.aggregator.is_empty() || spool.reports() > 0
+        };
+        while round < ROUNDS || busy(&worker) {
+            if round < ROUNDS {
+                self.write_events(round);
+                round += 1;
+            }
+            self.now += Duration::from_millis(700);
+            let around = Surroundings {
+                config: &self.config,
+                clock: &SystemClock,
+                entropy: &self.entropy,
+                spool: &spool,
+                observer: &self.observer,
+                counts: &self.counts,
+            };
+            worker.turn(&around, self.now).unwrap();
+            if crash && disk.has_failed() {
+                return round;
+            }
+            // The hub takes every report; that we hear of it may fail.
+            if round.is_multiple_of(2)
+                && let Some(report) = spool.oldest().unwrap()
+            {
+                self.hub.take(&report);
+                let _ = spool.confirmed(&report);
+                if crash && disk.has_failed() {
+                    return round;
+                }
+            }
+            round = if round >= ROUNDS { round + 1 } else { round };
+            assert!(round < 200, "it never ends");
+        }
+        round
+    }
+
+    fn write_events(&self, round: u64) {
+        let path = self.config.state.with_file_name("log");
+        if round == 3 {
+            std::fs::rename(&path, path.with_extension("1")).unwrap();
+        }
+        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        for event in 0..=round {
+            writeln!(file, "{} saw {}.example", event, if event % 3 == 0 { "b" } else { "a" }).unwrap();
+        }
+    }
+}
+
+/// One turn of a worker over `spool`, two seconds after the last.
+fn turn(run: &mut Run, worker: &mut Worker, spool: &Spool) -> Turn {
+    run.now += Duration::from_secs(2);
+    let around = Surroundings {
+        config: &run.config,
+        clock: &SystemClock,
+        entropy: &run.entropy,
+        spool,
+        observer: &run.observer,
+        counts: &run.counts,
+    };
+    worker.turn(&around, run.now).unwrap()
+}
+
+fn append(directory: &Path, line: &str) {
+    let mut file = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+#[test]
+fn the_place_is_kept_also_when_nothing_matches() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = Run::new(directory.path());
+    append(directory.path(), "nothing to see");
+    for events in [1, 1] {
+        let (spool, from) = Spool::open(&run.config.state, Disk::default()).unwrap();
+        let mut worker =
+            Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names()).unwrap();
+        turn(&mut run, &mut worker, &spool);
+        assert_eq!(
+            crate::shared::get(&run.counts.events),
+            events,
+            "read once, and not again after a restart"
+        );
+    }
+}
+
+#[test]
+fn a_full_spool_stops_reading_until_the_hub_takes_something() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = Run::new(directory.path());
+    let (spool, from) = Spool::open_with_limit(&run.config.state, Disk::default(), 1).unwrap();
+    let mut worker = Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names()).unwrap();
+    append(directory.path(), "a.example");
+    assert_eq!(turn(&mut run, &mut worker, &spool), Turn::Busy);
+    append(directory.path(), "b.example");
+    assert_eq!(turn(&mut run, &mut worker, &spool), Turn::Held);
+    let mut reading = Reading::default();
+    worker.tell(&mut reading, Turn::Held, run.now, &spool);
+    assert!(reading.held.unwrap().contains("spool is full") && reading.behind_since.is_some());
+    assert_eq!(crate::shared::get(&run.counts.events), 1);
+    spool.confirmed(&spool.oldest().unwrap().unwrap()).unwrap();
+    assert_eq!(turn(&mut run, &mut worker, &spool), Turn::Busy);
+    assert_eq!(crate::shared::get(&run.counts.events), 2);
+}
+
+const EVENTS: u64 = ROUNDS * (ROUNDS + 1) / 2;
+
+/// The sensor is stopped dead at each single write, flush, rename and removal it ever does, started again,
+/// and in the end the hub has counted every event once.
+#[test]
+fn a_crash_at_any_step_loses_nothing_and_doubles_nothing() {
+    let mut crashes = 0;
+    for step in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let mut run = Run::new(directory.path());
+        let disk = Disk::failing(step..u64::MAX);
+        let round = run.go(&disk, 0, true);
+        let crashed = disk.has_failed();
+        run.go(&Disk::default(), round, false);
+        assert_eq!(run.hub.total(), EVENTS, "crash at step {step}");
+        if !crashed {
+            break;
+        }
+        crashes += 1;
+    }
+    assert!(crashes > 40, "only {crashes} steps were tried");
+}
+
+/// The disk fails for a while and the sensor goes on running.
+#[test]
+fn a_disk_that_fails_for_a_while_loses_nothing_and_doubles_nothing() {
+    for step in 0..60 {
+        let directory = tempfile::tempdir().unwrap();
+        let mut run = Run::new(directory.path());
+        let round = run.go(&Disk::failing(step..step + 3), 0, false);
+        assert_eq!(run.hub.total(), EVENTS, "failing from step {step}, until round {round}");
+    }
+}
