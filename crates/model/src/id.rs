@@ -230,6 +230,14 @@ impl ObjectId {
         &self.0
     }
 
+    /// The id of this object type and UUID, where the type is one the program itself names.
+    ///
+    /// # Errors
+    /// [`IdError::Stix`] for a type that breaks STIX 2.1 section 2.9.
+    pub fn of(object_type: &str, uuid: Uuid) -> Result<Self, IdError> {
+        format!("{object_type}--{uuid}").parse()
+    }
+
     /// The object type, such as `indicator`.
     pub fn object_type(&self) -> &str {
         self.0.split_once("--").map_or("", |(object_type, _)| object_type)

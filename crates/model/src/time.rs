@@ -57,7 +57,11 @@ impl Timestamp {
     /// [`TimestampError`] when the text is no such time or lies outside the years 1 to 9999.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         text.parse::<jiff::Timestamp>()
-            .map(|parsed| Self(parsed.as_microsecond()))
+            // Cut towards the past, before 1970 too, so that cutting never changes the order of two times.
+            .map(|parsed| {
+                let micros = parsed.as_nanosecond().div_euclid(1_000);
+                Self(i64::try_from(micros).unwrap_or(i64::MAX))
+            })
             .map_err(|source| TimestampError { text: text.chars().take(64).collect(), source })
     }
 
@@ -158,6 +162,7 @@ mod tests {
             ("2017-05-12T07:24:00Z", "2017-05-12T07:24:00.000000Z"),
             ("2017-05-12T09:24:00.1234567+02:00", "2017-05-12T07:24:00.123456Z"),
             ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000Z"),
+            ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z"),
         ];
         for (given, written) in cases {
             assert_eq!(Timestamp::parse(given).unwrap().to_string(), written);
