@@ -30,8 +30,8 @@ const SLOTS: usize = 512;
 /// Keys by the last two octets of their eight, then compared under a mask.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
-    /// For each slot, the first of its entries and how many there are.
-    slots: Box<[(u16, u16); SLOTS]>,
+    /// For each slot, the first of its entries (high half) and how many there are.
+    slots: [u32; SLOTS],
     entries: Vec<Entry>,
     /// Octets that occur in these keys, and the dot: an escape sequence for one of them may hide a key.
     octets: [bool; 128],
@@ -77,13 +77,11 @@ impl Keys {
             }
         }
         entries.sort_by_key(|entry| slot(entry.octets));
-        let mut slots = Box::new([(0u16, 0u16); SLOTS]);
+        // The entries of a slot stand together; `FIELDS_MAX` keeps their number, twice the keys', within 16 bits.
+        let mut slots = [0u32; SLOTS];
         for (index, entry) in entries.iter().enumerate() {
-            if let Some((first, count)) = slots.get_mut(slot(entry.octets)) {
-                if *count == 0 {
-                    *first = index as u16;
-                }
-                *count += 1;
+            if let Some(slot) = slots.get_mut(slot(entry.octets)) {
+                *slot = if *slot == 0 { (index as u32) << 16 | 1 } else { *slot + 1 };
             }
         }
         Self { slots, entries, octets }
@@ -93,12 +91,16 @@ impl Keys {
     /// one in the highest place.
     #[inline(always)]
     pub(crate) fn flags(&self, octets: u64) -> Flags {
-        let Some((first, count)) = self.slots.get(slot(octets)) else { return 0 };
-        if *count == 0 {
-            return 0;
+        match self.slots.get(slot(octets)) {
+            None | Some(0) => 0,
+            Some(range) => self.among(octets, *range),
         }
-        let from = usize::from(*first);
-        let all = self.entries.get(from..from + usize::from(*count)).unwrap_or_default();
+    }
+
+    #[inline]
+    fn among(&self, octets: u64, range: u32) -> Flags {
+        let (from, count) = ((range >> 16) as usize, (range & 0xffff) as usize);
+        let all = self.entries.get(from..from + count).unwrap_or_default();
         all.iter().find(|entry| (octets ^ entry.octets) & entry.mask == 0).map_or(0, |entry| entry.flags)
     }
 

@@ -11,9 +11,12 @@
 //! - a line that does not start with `{` and end with `}`.
 
 use super::batch::Pass;
-use crate::mapping::{Reading, URL_HOST, URL_PATH, URL_PORT};
+use crate::mapping::{Keys, Reading, URL_HOST, URL_PATH, URL_PORT};
 use crate::offer::offer;
 use crate::simd::{self, Carry, Marks, WINDOW_BLOCKS, WINDOW_BYTES};
+
+/// The flags of readings.
+const READINGS: u16 = (1 << Reading::WORDS.len()) - 1;
 
 /// Reads every line exactly.
 pub(super) fn exact(pass: &mut Pass<'_>) {
@@ -51,44 +54,60 @@ struct Window {
 }
 
 impl Window {
-    /// The first octet at or after `from` that `mask` marks, or `byte` behind the window.
+    /// The first quote at or after `from`; behind the window it is searched for in the text.
     #[inline(always)]
-    fn next(&self, text: &[u8], from: usize, byte: u8, mask: impl Fn(&Marks) -> u64) -> Option<usize> {
+    fn quote(&self, text: &[u8], from: usize) -> Option<usize> {
         let at = from - self.from;
         let mut block = at / 64;
-        let mut bits = match self.marks.get(block).filter(|_| block < self.used) {
-            Some(marks) => mask(marks) & (u64::MAX << (at % 64)),
-            None => return memchr::memchr(byte, text.get(from..)?).map(|found| from + found),
-        };
-        loop {
+        let mut kept = u64::MAX << (at % 64);
+        while let Some(marks) = self.marks.get(block).filter(|_| block < self.used) {
+            let bits = marks.quote & kept;
             if bits != 0 {
                 return Some(self.from + block * 64 + bits.trailing_zeros() as usize);
             }
+            kept = u64::MAX;
             block += 1;
-            bits = match self.marks.get(block).filter(|_| block < self.used) {
-                Some(marks) => mask(marks),
-                None => {
-                    let from = self.from + block * 64;
-                    return memchr::memchr(byte, text.get(from..)?).map(|found| from + found);
-                }
-            };
+        }
+        let from = from.max(self.from + block * 64);
+        memchr::memchr(b'"', text.get(from..)?).map(|found| from + found)
+    }
+
+    /// Whether a backslash stands in `from..to`.
+    #[inline(always)]
+    fn escaped(&self, text: &[u8], from: usize, to: usize) -> bool {
+        let (first, last) = ((from - self.from) / 64, (to - self.from) / 64);
+        let (head, tail) = (u64::MAX << ((from - self.from) % 64), !(u64::MAX << ((to - self.from) % 64)));
+        if last >= self.used {
+            return text.get(from..to).is_some_and(|text| memchr::memchr(b'\\', text).is_some());
+        }
+        let all = self.marks.get(first..=last).unwrap_or_default();
+        match all {
+            [only] => only.backslash & head & tail != 0,
+            [one, between @ .., other] => {
+                (one.backslash & head) | (other.backslash & tail) != 0
+                    || between.iter().any(|marks| marks.backslash != 0)
+            }
+            [] => false,
         }
     }
 
     /// The end of the string whose first octet is at `from`, and whether it holds a backslash.
     #[inline(always)]
     fn string(&self, text: &[u8], from: usize) -> Option<(usize, bool)> {
-        let mut end = self.next(text, from, b'"', |marks| marks.quote)?;
-        let first = self.next(text, from, b'\\', |marks| marks.backslash).unwrap_or(usize::MAX);
-        if first > end {
-            return Some((end, false));
-        }
+        let end = self.quote(text, from)?;
+        if self.escaped(text, from, end) { self.escaped_string(text, from, end) } else { Some((end, false)) }
+    }
+
+    /// The end of a string with escapes: the first quote no backslash escapes.
+    #[inline(never)]
+    fn escaped_string(&self, text: &[u8], from: usize, first: usize) -> Option<(usize, bool)> {
+        let mut end = first;
         loop {
             let run = text.get(from..end)?.iter().rev().take_while(|byte| **byte == b'\\').count();
             if run % 2 == 0 {
                 return Some((end, true));
             }
-            end = self.next(text, end + 1, b'"', |marks| marks.quote)?;
+            end = self.quote(text, end + 1)?;
         }
     }
 }
@@ -98,6 +117,7 @@ pub(super) fn json(pass: &mut Pass<'_>) {
     let text = pass.text;
     let mut window = Window { from: 0, marks: [Marks::default(); WINDOW_BLOCKS], used: 0 };
     let mut carry = Carry::default();
+    let keys = pass.mapping.keys();
     for (number, stretch) in text.chunks(WINDOW_BYTES).enumerate() {
         window.from = number * WINDOW_BYTES;
         window.used = simd::mark(stretch, &mut carry, &mut window.marks);
@@ -110,7 +130,7 @@ pub(super) fn json(pass: &mut Pass<'_>) {
                 let at = from + bits.trailing_zeros() as usize;
                 bits ^= bit;
                 if marks.key & bit != 0 {
-                    key(pass, &window, at);
+                    key(pass, keys, &window, at);
                 } else if marks.newline & bit != 0 {
                     pass.end_line(at, true);
                 } else if marks.backslash & bit != 0 {
@@ -148,7 +168,7 @@ fn loose_colon(pass: &mut Pass<'_>, at: usize) {
 
 /// The colon at `at` ends a key.
 #[inline(always)]
-fn key(pass: &mut Pass<'_>, window: &Window, at: usize) {
+fn key(pass: &mut Pass<'_>, keys: &Keys, window: &Window, at: usize) {
     let text = pass.text;
     let octets =
         match at.checked_sub(9).and_then(|from| text.get(from..)).and_then(|tail| tail.first_chunk::<8>()) {
@@ -158,7 +178,7 @@ fn key(pass: &mut Pass<'_>, window: &Window, at: usize) {
                 head.iter().fold(0u64, |octets, byte| octets >> 8 | u64::from(*byte) << 56)
             }
         };
-    let flags = pass.mapping.keys().flags(octets);
+    let flags = keys.flags(octets);
     if flags != 0 {
         value(pass, window, at + 1, flags);
     }
@@ -238,10 +258,12 @@ fn readings(pass: &mut Pass<'_>, text: &[u8], flags: u16) {
         pass.url_path(text);
     }
     let mut scratch = std::mem::take(&mut pass.batch.scratch);
-    for (_, reading) in Reading::WORDS {
-        if flags & reading.flag() != 0 {
-            offer(reading, text, None, &mut scratch, pass);
+    let mut left = flags & READINGS;
+    while left != 0 {
+        if let Some((_, reading)) = Reading::WORDS.get(left.trailing_zeros() as usize) {
+            offer(*reading, text, None, &mut scratch, pass);
         }
+        left &= left - 1;
     }
     pass.batch.scratch = scratch;
 }

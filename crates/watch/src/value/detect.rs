@@ -71,6 +71,7 @@ fn starts_with(text: &str, head: &str) -> bool {
 fn strip(text: &str) -> &str {
     let mut text = text.trim();
     loop {
+        text = text.trim_end_matches([',', ';']).trim_end();
         let bytes = text.as_bytes();
         let paired = match (bytes.first(), bytes.last()) {
             (Some(open @ (b'"' | b'\'' | b'`')), Some(close)) => open == close,
@@ -82,7 +83,7 @@ fn strip(text: &str) -> &str {
             _ => false,
         };
         if !paired || bytes.len() < 2 {
-            return text.trim_end_matches([',', ';']);
+            return text;
         }
         text = inner(text).trim();
     }
