@@ -77,7 +77,7 @@ impl From<rusqlite::Error> for FoldError {
 
 /// `views.db` and the fold that writes it.
 pub(crate) struct ViewStore {
-    connection: Connection,
+    pub(crate) connection: Connection,
     fold: Box<dyn Fold>,
     /// The last entry folded, by order of commit.
     pub(crate) cursor: u64,

@@ -101,7 +101,7 @@ struct Inner {
 }
 
 struct Threads {
-    writer: JoinHandle<Option<Store>>,
+    writer: JoinHandle<Writer>,
     signer: JoinHandle<Signer>,
     /// Asks the signer to look now; dropped, ends it.
     sign_now: SyncSender<SignNow>,
@@ -293,12 +293,18 @@ impl Inner {
         drop(threads.sign_now);
         let signer = threads.signer.join();
         let _ = sender.send(Message::Stop);
-        let store = threads.writer.join();
+        let writer = threads.writer.join();
         self.published.wake.send_modify(|position| *position |= CLOSED);
-        let (Ok(mut signer), Ok(Some(mut store))) = (signer, store) else { return Ok(()) };
-        let signed = signer.due()?;
-        store.keep(&signed)?;
-        signer.remember(&signed)?;
+        self.pool.close();
+        let (Ok(mut signer), Ok(mut writer)) = (signer, writer) else { return Ok(()) };
+        if let Some(store) = &mut writer.store {
+            let signed = signer.due()?;
+            store.keep(&signed)?;
+            signer.remember(&signed)?;
+            drop(signer);
+            flush(&store.connection);
+        }
+        flush(&writer.views.connection);
         Ok(())
     }
 }
@@ -308,6 +314,14 @@ impl Drop for Inner {
         if let Err(error) = self.close() {
             tracing::error!(code = error.code(), %error, "the last checkpoint was not signed");
         }
+    }
+}
+
+/// Moves the write-ahead log into its database, so that the file is whole without it. Whatever reads meanwhile may keep
+/// some of it back: that is moved on the next opening.
+fn flush(connection: &rusqlite::Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        tracing::warn!(%error, "the write-ahead log stays beside its database");
     }
 }
 

@@ -77,6 +77,13 @@ impl Pool {
         }
     }
 
+    /// Closes the connections nobody uses, so that the writer can tidy up after them.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.open -= state.idle.len();
+        state.idle.clear();
+    }
+
     fn open(&self) -> Result<Lease, ReadError> {
         let mut connection = open(&self.files.views(), Mode::Read)?;
         let ledger = self.files.ledger();

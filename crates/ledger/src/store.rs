@@ -144,7 +144,6 @@ pub(crate) struct Store {
     pub(crate) position: u64,
     /// The latest time the clock has been seen to show; it stands in for a clock that was set back.
     clock_high: Timestamp,
-    pub(crate) ledger_id: String,
     pub(crate) identity: (i64, Identity),
 }
 
@@ -159,11 +158,11 @@ impl Store {
         let path = files.ledger();
         let mut connection = open(&path, Mode::Durable)?;
         settle(&connection, &path, LEDGER_SCHEMA, SCHEMA)?;
-        let ledger_id = claim(&mut connection, files.realm(), entropy)?;
+        claim(&mut connection, files.realm(), entropy)?;
         let identity = identify(&mut connection, origin, key)?;
         let (logs, position, clock_high) = load(&connection)?;
         let realm = files.realm().clone();
-        Ok(Self { connection, realm, logs, position, clock_high, ledger_id, identity })
+        Ok(Self { connection, realm, logs, position, clock_high, identity })
     }
 
     /// Writes the drafts of several calls in one transaction, each call whole. `now` is the clock's time.
@@ -372,11 +371,11 @@ pub(crate) fn key_proof(group: GroupId, key: &[u8; 32], sequence: u64) -> [u8; 3
     hash.finalize().into()
 }
 
-/// Writes realm and a random id into a new ledger; checks the realm of an old one. Returns the id.
-fn claim(connection: &mut Connection, realm: &Realm, entropy: &dyn Entropy) -> Result<String, StoreError> {
-    if let Some((found, id)) = meta(connection)? {
+/// Writes realm and a random id into a new ledger; checks the realm of an old one.
+fn claim(connection: &mut Connection, realm: &Realm, entropy: &dyn Entropy) -> Result<(), StoreError> {
+    if let Some((found, _)) = meta(connection)? {
         return if found == realm.as_str() {
-            Ok(id)
+            Ok(())
         } else {
             Err(StoreError::Realm { found, wanted: realm.clone() })
         };
@@ -387,8 +386,7 @@ fn claim(connection: &mut Connection, realm: &Realm, entropy: &dyn Entropy) -> R
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute("INSERT INTO meta (key, value) VALUES ('realm', ?1)", params![realm.as_str()])?;
     transaction.execute("INSERT INTO meta (key, value) VALUES ('ledger', ?1)", params![id])?;
-    transaction.commit()?;
-    Ok(id)
+    Ok(transaction.commit()?)
 }
 
 /// Realm and id of the ledger.

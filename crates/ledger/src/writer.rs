@@ -136,12 +136,12 @@ impl Batch {
 }
 
 impl Writer {
-    /// Starts the thread; it gives back the store when it ends.
-    pub(crate) fn spawn(self, receiver: Receiver<Message>) -> io::Result<JoinHandle<Option<Store>>> {
+    /// Starts the thread; it gives back the writer when it ends.
+    pub(crate) fn spawn(self, receiver: Receiver<Message>) -> io::Result<JoinHandle<Self>> {
         thread::Builder::new().name("ledger-writer".into()).spawn(move || self.run(&receiver))
     }
 
-    fn run(mut self, receiver: &Receiver<Message>) -> Option<Store> {
+    fn run(mut self, receiver: &Receiver<Message>) -> Self {
         let mut next = None;
         loop {
             let message = match next.take() {
@@ -152,7 +152,7 @@ impl Writer {
                         self.recover();
                         continue;
                     }
-                    Err(RecvTimeoutError::Disconnected) => return self.store,
+                    Err(RecvTimeoutError::Disconnected) => return self,
                 },
             };
             match message {
@@ -166,10 +166,8 @@ impl Writer {
                     let _ = reply.send(self.keep(&signed));
                 }
                 Message::Halt(reason) => self.halted = Some(reason),
-                Message::Stop => {
-                    // Nothing is sent after Stop: what waits was sent before.
-                    return self.store;
-                }
+                // Nothing is sent after it: what waited was sent before.
+                Message::Stop => return self,
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A small world to test the ledger in: three members, sharing groups, a fold that indexes what it is given.
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops where it fails")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
