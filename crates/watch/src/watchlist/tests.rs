@@ -21,7 +21,9 @@ fn list(values: &[&str]) -> Watchlist {
 
 fn ips(list: &Watchlist, ip: &str, port: Option<u16>) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
-    list.find_ip(ip.parse().unwrap(), port, &mut |value, id| assert!(found.insert((id, value.to_string())), "twice"));
+    list.find_ip(ip.parse().unwrap(), port, &mut |value, id| {
+        assert!(found.insert((id, value.to_string())), "twice")
+    });
     found.into_iter().map(|(id, _)| id).collect()
 }
 
