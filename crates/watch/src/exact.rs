@@ -160,6 +160,9 @@ pub(crate) struct Judge {
     extract: Extract,
     hits: Hits,
     scratch: Vec<u8>,
+    /// A name in normal form, and a URL being put together.
+    name: Vec<u8>,
+    url: Vec<u8>,
 }
 
 /// Hits of one line, in one buffer.
@@ -203,7 +206,7 @@ struct LookUp<'a> {
     watchlist: &'a Watchlist,
     field: u16,
     hits: &'a mut Hits,
-    name: Vec<u8>,
+    name: &'a mut Vec<u8>,
 }
 
 impl Offer for LookUp<'_> {
@@ -225,9 +228,9 @@ impl Offer for LookUp<'_> {
 
     fn name(&mut self, shown: &[u8]) {
         self.name.clear();
-        if normal::domain(shown, &mut self.name).is_ok() {
+        if normal::domain(shown, self.name).is_ok() {
             let (field, hits) = (self.field, &mut *self.hits);
-            self.watchlist.find_domain(&self.name, &mut |value, id| hits.push(id, field, value, shown));
+            self.watchlist.find_domain(self.name, &mut |value, id| hits.push(id, field, value, shown));
         }
     }
 
@@ -261,8 +264,7 @@ impl Judge {
         self.extract.found.clear();
         match mapping.format() {
             Format::Text => {
-                let name = Vec::new();
-                let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name };
+                let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name: &mut self.name };
                 offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
             }
             Format::Json => {
@@ -279,14 +281,14 @@ impl Judge {
     }
 
     fn look_up(&mut self, watchlist: &Watchlist, mapping: &Mapping) {
-        let Self { extract, hits, scratch } = self;
+        let Self { extract, hits, scratch, name, url } = self;
         let text = |from: usize, to: usize| extract.buffer.as_bytes().get(from..to).unwrap_or_default();
         let found = || {
             extract.found.iter().flat_map(|(node, from, to)| {
                 mapping.actions(*node).iter().map(move |action| (*action, text(*from, *to)))
             })
         };
-        let mut to = LookUp { watchlist, field: 0, hits, name: Vec::new() };
+        let mut to = LookUp { watchlist, field: 0, hits, name };
         for (action, text) in found() {
             let Action::Field { field, endpoint } = action else { continue };
             let Some(reading) = mapping.field(field).map(|field| field.reading) else { continue };
@@ -309,9 +311,9 @@ impl Judge {
             to.field = rule.field;
             for path in of(Action::UrlPath(number)) {
                 for host in of(Action::UrlHost(number)) {
-                    compose(host, path, None, &mut to);
+                    compose(host, path, None, url, &mut to);
                     for port in of(Action::UrlPort(number)) {
-                        compose(host, path, Some(port), &mut to);
+                        compose(host, path, Some(port), url, &mut to);
                     }
                 }
             }
@@ -348,10 +350,9 @@ impl Judge {
 }
 
 /// Puts a URL together as an event spells it. A path that is a whole URL (a proxy's request line) is taken as it is.
-fn compose(host: &[u8], path: &[u8], port: Option<&[u8]>, to: &mut LookUp<'_>) {
-    let mut url = Vec::new();
-    if compose_url(host, path, port, &mut url) {
-        to.url(&url, path);
+fn compose(host: &[u8], path: &[u8], port: Option<&[u8]>, url: &mut Vec<u8>, to: &mut LookUp<'_>) {
+    if compose_url(host, path, port, url) {
+        to.url(url, path);
     }
 }
 
