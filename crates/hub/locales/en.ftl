@@ -1,0 +1,657 @@
+# Shieldwall, English. Keys are the same in fr.ftl; a test makes sure of it. `$shown` is `$count` as it is written.
+
+## The frame of every page
+app-name = Shieldwall
+language-name = English
+skip-to-content = Skip to content
+nav-label = Main
+nav-picture = Picture
+nav-warnings = Warnings
+nav-warnings-new = new
+nav-intelligence = Intelligence
+nav-sensors = Sensors
+nav-members = Members
+nav-ledger = Ledger
+live-open = Live
+live-connecting = Connecting
+live-closed = Offline
+theme = Theme
+theme-light = Light
+theme-auto = As the system
+theme-dark = Dark
+sign-out = Sign out
+realm-exercise = Exercise
+realm-exercise-note = { $name }. Nothing here is real.
+announce-one = New warning: {"{"}title{"}"}
+announce-many = {"{"}count{"}"} new warnings
+foot-api = API description
+foot-licences = Licences
+breadcrumb = Breadcrumb
+pages = Pages
+page-first = First page
+page-next = Next
+page-newest = Newest
+page-older = Older
+as-of = As of
+copy = Copy
+copied = Copied
+copy-value = Copy { $value }
+copy-root = Copy the root
+details = Details
+command = Command
+never = never
+facts-title = Facts
+
+## Numbers and times
+moment = { $day } { $month } { $year } { $clock } UTC
+day = { $day } { $month } { $year }
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+ago-now = just now
+ago-seconds = { $shown } s ago
+ago-minutes = { $shown } min ago
+ago-hours = { $shown } h ago
+ago-days = { $count ->
+    [one] { $shown } day ago
+   *[other] { $shown } days ago
+}
+seconds-short = { $number } s
+list-and = { $first } and { $last }
+bytes-count = { $shown } B
+members-count = { $count ->
+    [one] { $shown } member
+   *[other] { $shown } members
+}
+entries-count = { $count ->
+    [one] { $shown } entry
+   *[other] { $shown } entries
+}
+values-more = { $count ->
+    [one] and { $shown } more value
+   *[other] and { $shown } more values
+}
+
+## Signing in, first run
+sign-in-title = Sign in
+sign-in-submit = Sign in
+sign-in-help = No account, or the password is lost? Ask the operator of this hub.
+sign-in-wrong = Name or password is wrong.
+sign-in-throttled = { $count ->
+    [one] Too many attempts. Wait a minute, then try again.
+   *[other] Too many attempts. Wait { $shown } minutes, then try again.
+}
+link-used-title = This link is used up
+link-used-text = A link works once and for a day at most. Sign in with your password, or ask the operator of this hub for a new link.
+link-used-sign-in = Sign in
+setup-title = Set up this hub
+setup-lead = This link works once. It makes the first member of the alliance and the account that runs the hub.
+setup-member = The first member
+setup-operator = Its operator
+setup-submit = Set up and sign in
+field-name = Name
+field-password = Password
+field-password-again = Password, once more
+password-hint = At least { $shown } characters. Four or five unrelated words do well.
+field-sign-in-name = Name to sign in with
+
+## Problems
+problem-title = This did not work
+problem-title-400 = This cannot be read
+problem-title-403 = Not for your role
+problem-title-404 = Nothing here
+problem-title-405 = Not this way
+problem-title-410 = No longer here
+problem-title-413 = Too large
+problem-title-414 = Too long
+problem-title-422 = This cannot be done so
+problem-title-429 = Too many at once
+problem-title-500 = The hub failed
+problem-title-503 = The hub is busy
+problem-title-507 = The disk is full
+problem-code = Code:
+problem-home = To the picture
+problem-access-hidden = There is no such page, or it is not for your member to see.
+problem-access-role = Your role may not do this. Ask your operator for an account with another role.
+problem-auth-csrf = This form has grown old. Go back, load the page again and send it once more.
+problem-auth-token-unknown = This session or token is unknown, expired or revoked. Sign in again.
+problem-auth-link-used = This link is used up or has run out.
+problem-auth-password-differs = The two passwords differ. Type the same one twice.
+problem-auth-password-guessable = This password repeats itself or holds the name. Four or five unrelated words do well.
+problem-auth-password-long = A password has at most 256 characters.
+problem-auth-password-short = A password has at least 15 characters. Four or five unrelated words do well.
+problem-cursor-stale = This page of the list is gone. Start again from the first.
+problem-group-ceiling = Choose the strictest marking the group may carry.
+problem-group-empty = A sharing group has at least one member. Tick its parties.
+problem-group-member-unknown = One of the parties is not a member of the alliance.
+problem-group-names = Choose whether reporters are named.
+problem-hub-busy = The hub has as much to do as it can bear. Try again in a moment.
+problem-hub-fault = The hub could not do this. Its log says why; tell your operator the time and the code.
+problem-ledger-append-disk-full = The hub’s disk is full. Nothing was recorded. Its operator must make room.
+problem-ledger-checkpoint-none = This log has no checkpoint yet. One is signed within a minute of its first entry.
+problem-ledger-verify-long = This log is too long to verify while you wait. Run “shieldwall verify” on the hub.
+problem-member-country = A country is two letters of ISO 3166-1, such as LU.
+problem-member-kind = A member is a nation, an organisation, a company or a partner.
+problem-member-name-taken = A member of that name is in the alliance already.
+problem-member-sectors = A member answers for at most 50 sectors.
+problem-name-unfit = A name has 1 to 200 bytes and no control characters.
+problem-object-recall-reason = Say in a few words why it is taken back (at most 2,000 bytes).
+problem-query-too-long = This address is too long.
+problem-query-unreadable = Part of this address cannot be read. Start again from the page itself.
+problem-route-method = This address cannot be opened like this. Start again from the page itself.
+problem-stix-owner-other = Another member shared this object. Only its owner takes it back.
+problem-token-days = A token lasts 1 to 366 days.
+problem-token-member-unknown = Choose the member the token acts for.
+problem-token-role = Choose the token’s role.
+problem-user-member-unknown = Choose the member the person acts for.
+problem-user-name-taken = Somebody has that name already. Choose another.
+problem-user-role = Choose the person’s role. Sensors and peers have API tokens, not accounts.
+problem-warning-note-long = This note is too long.
+
+## Markings, roles, states
+marking-none = No marking
+role-label-kill-switch = Kill switch: do not block
+role-label-malicious = Malicious
+role-label-suspect = Suspect
+role-label-vaccine = Vaccine: do not delete
+role-label-victim-infrastructure = Victim’s: do not block
+role-kill-switch = The malware stops where it can reach this. A host that asks for it is infected: isolate the host, leave the name reachable.
+role-malicious = It belongs to the attack.
+role-suspect = It may well be harmless. Watch it, and do not act on it alone.
+role-vaccine = Its presence keeps the malware away from a machine.
+role-victim-infrastructure = It belongs to somebody who was attacked. Tell its owner; blocking it would hit the victim once more.
+state-calm = Calm
+state-warned = Warned
+state-hit = Hit
+state-silent = Not heard from
+state-live = Live
+state-late = Late
+state-silent-sensor = Silent
+person-role-analyst = Analyst
+person-role-auditor = Auditor
+person-role-delegate = Delegate
+person-role-observer = Observer
+person-role-officer = Duty officer
+person-role-operator = Operator
+person-role-peer = Peer hub
+person-role-sensor = Sensor
+person-role-public = Public
+
+## The picture
+picture-title = The picture
+picture-lead = An attack on one is answered by all. What the alliance sees now.
+tile-warnings = Live warnings
+tile-warnings-note = { $count ->
+    [0] all read by your member
+   *[other] { $shown } not read by your member
+}
+tile-sightings = Events sighted today
+tile-sightings-note = since midnight UTC
+tile-indicators = Indicators active
+tile-indicators-note = { $count ->
+    [one] { $shown } object shared
+   *[other] { $shown } objects shared
+}
+tile-members = Members
+tile-members-note = in this alliance
+tile-sensors = Sensors live
+tile-sensors-note = { $count ->
+    [0] none silent
+   *[other] { $shown } silent
+}
+tile-median = Time to warn, median
+tile-median-note = { $count ->
+    [one] over { $shown } warning received
+   *[other] over { $shown } warnings received
+}
+tile-p95 = Time to warn, 95 of 100
+tile-p95-note = promise: under 1 s
+tile-time-none = no warning received yet
+map-title = Members by state
+map-view = Map view
+map-world = World
+map-europe = Europe
+map-members = Members
+map-label = World map of members by state. Arrow keys move between countries.
+map-word-calm = calm
+map-word-warned = warned
+map-word-hit = hit
+map-word-silent = not heard from
+map-failed = The map could not be loaded. The table below says the same.
+map-table = As a table
+map-unplaced = Not on the map: { $members }.
+map-detail-calm = No live warning.
+map-detail-warned = { $count ->
+    [one] Has received { $count } live warning.
+   *[other] Has received { $count } live warnings.
+}
+map-detail-hit = { $count ->
+    [one] Has reported a sighting; { $count } live warning.
+   *[other] Has reported a sighting; { $count } live warnings.
+}
+map-detail-silent = { $count ->
+    [one] Has not confirmed { $count } live warning.
+   *[other] Has not confirmed all of { $count } live warnings.
+}
+chart-title = Events sighted per minute
+chart-scope = last hour, UTC
+chart-sightings = Sighted
+chart-summary = { $count ->
+    [0] No event was sighted in the last hour.
+    [one] One event was sighted in the last hour.
+   *[other] { $shown } events were sighted in the last hour, { $peak } in the busiest minute.
+}
+chart-table = As a table
+chart-none = No event was sighted in the last hour.
+chart-failed = The chart could not be loaded. The table below says the same.
+live-warnings-title = Live warnings
+live-warnings-all = All warnings
+feed-title = What just happened
+feed-all = All entries
+feed-empty = Nothing yet
+feed-empty-text = What members share, see and read appears here as it happens.
+feed-hub = The hub
+feed-somebody = A member
+feed-joined = { $who } joined the alliance
+feed-joined-many = { $members } joined the alliance
+feed-formed = The sharing group { $what } was formed
+feed-shared = { $who } shared { $what }
+feed-shared-many = { $who } shared { $shown } objects
+feed-recalled = { $who } took back { $what }
+feed-saw = { $who } saw { $what } { $count ->
+    [one] once
+   *[other] { $shown } times
+}
+feed-warned = { $count ->
+    [one] { $shown } member was warned of { $what }
+   *[other] { $shown } members were warned of { $what }
+}
+feed-read = { $who } has read the warning of { $what }
+
+## Warnings
+warnings-title = Warnings
+warnings-lead = What was seen in the alliance, what it means for your member, and what to do.
+warnings-show = Show
+warnings-open = Open
+warnings-new = Not read
+warnings-all = All
+warnings-empty = No warning
+warnings-empty-text = The next one appears here within a second of the sighting.
+warning-new = New
+warning-acknowledged = Acknowledged
+warning-withdrawn = Taken back
+warning-withdrawn-text = The owner took the indicator back. Undo what you did because of it.
+warning-title = { $count ->
+    [one] { $name }: seen by { $shown } member
+   *[other] { $name }: seen by { $shown } members
+}
+warning-seen = { $count ->
+    [one] Seen once between { $first } and { $last }.
+   *[other] Seen { $shown } times between { $first } and { $last }.
+}
+warning-seen-at = { $count ->
+    [one] Seen once, { $first }.
+   *[other] Seen { $shown } times, { $first }.
+}
+warning-by-named = Reported by { $names }.
+warning-by-hidden = { $count ->
+    [one] Reported by a member that is not named here.
+   *[other] Reported by { $shown } members that are not named here.
+}
+warning-sectors = Sectors: { $sectors }.
+warning-mine-seen-malicious = Your own network is among them. Treat the hosts concerned as compromised until shown otherwise.
+warning-mine-seen-kill-switch = Your own network is among them. The hosts that asked for it are infected: isolate them.
+warning-mine-seen-suspect = Your own network is among them. Look at the hosts concerned before you act.
+warning-mine-seen-vaccine = It was seen in your own network too. Leave it where it is.
+warning-mine-seen-victim-infrastructure = Your own network has been in touch with it. Find out why.
+warning-mine-unseen = Your own sensors have not reported it.
+warning-mine-blind = No sensor of yours reports to this hub, so nobody has looked for it in your network.
+warning-acknowledged-by = { $count ->
+    [0] No member of { $parties } has received it yet
+    [one] { $shown } member of { $parties } has received it
+   *[other] { $shown } members of { $parties } have received it
+}
+warning-acknowledged-toast = Warning acknowledged
+acknowledge = Acknowledge
+do-check = Check
+do-block = Block
+do-block-values = the values below.
+do-watch = Watch
+do-watch-why = and do not block on this alone.
+check-names = DNS and proxy logs for these names, as far back as you keep them, and the hosts that asked.
+check-connections = flow and firewall logs for connections to these addresses, and the hosts behind them.
+check-files = endpoints and mail gateways for files with these hashes or names, and what started them.
+check-mail = mail logs for these addresses: who received what, and who opened it.
+check-other = your logs for these values, and the hosts concerned.
+hold-title-kill-switch = Do not block this.
+hold-title-vaccine = Do not delete this.
+hold-title-victim-infrastructure = Do not block this.
+cluster-title = { $count ->
+    [one] { $name }: { $shown } warning
+   *[other] { $name }: { $shown } warnings
+}
+cluster-both = These fall together because both indicate { $what }.
+cluster-many = { $shown } of these fall together because they indicate { $what }.
+cluster-why = The relationships that say so
+cluster-proof = { $warning } indicates { $what } ({ $via })
+cluster-relationship = relationship
+warning-todo-title = What to do
+reports-title = Who saw it, and when
+reporter-own = Your member (not named to others)
+reporter-unnamed = Member { $shown }, not named
+notes-title = Who has received it
+notes-none = Nobody yet.
+field-note = Note
+field-note-hint = Not needed. All parties of the sharing group can read it.
+fact-indicator = Indicator
+fact-kind = Kind of value
+fact-fields = Seen in
+fact-raised = Warning raised
+fact-revision = Revision
+fact-contexts = Points to
+fact-role = Role
+fact-valid-until = Valid until
+fact-values = Values
+fact-unmatched = Not matched
+fact-unmatched-text = Sensors do not match this pattern:
+fact-id = Identifier
+value-kind-domain = Domain name
+value-kind-url = URL
+value-kind-ipv4 = IPv4 address
+value-kind-ipv6 = IPv6 address
+value-kind-cidr4 = IPv4 network
+value-kind-cidr6 = IPv6 network
+value-kind-ip-port = Address and port
+value-kind-email = E-mail address
+value-kind-md5 = MD5 hash
+value-kind-sha1 = SHA-1 hash
+value-kind-sha256 = SHA-256 hash
+value-kind-sha512 = SHA-512 hash
+value-kind-ja3 = JA3 fingerprint
+value-kind-ja4 = JA4 fingerprint
+value-kind-file-name = File name
+value-kind-crypto-address = Payment address
+
+## Intelligence
+intelligence-title = Intelligence
+intelligence-lead = Everything shared with your member, by full text.
+filter-text = Search
+filter-text-hint = Name, value, hash, CVE
+filter-type = Type
+filter-type-any = Any type
+filter-marking = Marking
+filter-marking-any = Any marking
+filter-group = Sharing group
+filter-group-any = Any group
+filter-submit = Search
+filter-show = Show
+objects-title = Objects
+objects-shown = { $count ->
+    [one] { $shown } object on this page, newest first
+   *[other] { $shown } objects on this page, newest first
+}
+objects-none = Nothing shared yet
+objects-none-text = Import a STIX bundle, a list of values or a CSV file.
+objects-none-found = Nothing found
+objects-none-found-text = Try fewer words, or another type or group.
+objects-clear = Show everything
+object-withdrawn = Taken back
+owner-none = The hub
+description-title = Description
+relations-title = Relations
+relations-count = { $count ->
+    [one] { $shown } relation
+   *[other] { $shown } relations
+}
+relations-none = Nothing points here, and this points nowhere.
+relation-out = This
+relation-in = To this:
+graph-label = { $count ->
+    [one] { $name } and its relation; the same relation is in the table.
+   *[other] { $name } and its { $shown } relations; the same relations are in the table.
+}
+graph-failed = The graph could not be loaded. The table says the same.
+object-warnings-title = Warnings about it
+object-warnings-none = It was not sighted by any member.
+json-title = STIX object
+versions-title = Versions
+version-none = Without a version
+version-added = received
+recall-title = Take back
+recall-text = Sensors stop matching it within seconds, and warnings about it are marked as taken back. The entry stays in the ledger.
+recall-reason = Why
+recall-ask = Take back…
+recall-sure = Take this object back?
+recall-do = Take back
+recall-keep = Keep it
+type-attack-pattern = Attack pattern
+type-campaign = Campaign
+type-course-of-action = Course of action
+type-identity = Identity
+type-indicator = Indicator
+type-infrastructure = Infrastructure
+type-intrusion-set = Intrusion set
+type-location = Location
+type-malware = Malware
+type-malware-analysis = Malware analysis
+type-marking-definition = Marking
+type-note = Note
+type-observed-data = Observed data
+type-opinion = Opinion
+type-relationship = Relationship
+type-report = Report
+type-sighting = Sighting
+type-threat-actor = Threat actor
+type-tool = Tool
+type-vulnerability = Vulnerability
+type-grouping = Grouping
+type-incident = Incident
+type-extension-definition = Extension
+type-language-content = Translation
+
+## Sensors
+sensors-title = Sensors
+sensors-lead = Each reads telemetry in its member’s network and reports only what matches.
+sensors-none = No sensor yet
+sensors-none-text = A sensor reads your telemetry at home and reports only what matches. Make a token in the role sensor, then start one:
+sensors-make-token = Make a token
+watchlist-version = version { $version }
+
+## Members and sharing groups
+members-title = Members
+members-lead = Who is in the alliance, and which sharing groups your member is party to.
+members-heading = Members
+member-own = yours
+member-kind-nation = Nation
+member-kind-organisation = Organisation
+member-kind-company = Company
+member-kind-partner = Partner
+groups-heading = Sharing groups
+group-alliance = Alliance
+group-alliance-explained = Every member is party to it.
+group-own = Your member alone
+group-own-explained = What your member shares with nobody: among other things, its sightings by name.
+group-parties = Parties
+group-reporters = Who saw it
+group-names-shown = Reporters are named to the parties
+group-names-hidden = Only how many, and in which sectors
+admit-title = Admit a member
+admit-submit = Admit
+form-group-title = Form a sharing group
+form-group-submit = Form the group
+field-member-name = Name of the member
+field-kind = Kind
+field-country = Country
+field-country-hint = Two letters of ISO 3166-1, such as LU. Leave empty for an organisation of several.
+field-sectors = Sectors
+field-group-name = Name of the group
+field-ceiling = Strictest marking
+field-ceiling-hint = What is marked more strictly is refused here.
+tab-members = Members
+tab-people = People
+tab-tokens = API tokens
+
+## People and tokens
+people-title = People
+people-lead = Who can sign in, for which member, in which role.
+people-heading = Accounts
+person-new = New account
+person-make = Make the account
+person-open = Open
+person-closed = Closed
+tokens-title = API tokens
+tokens-lead = For sensors, other hubs and scripts. A token acts for one member in one role.
+tokens-heading = Tokens
+tokens-none = No token yet
+tokens-none-text = A sensor needs one to report.
+token-new = New token
+token-make = Make the token
+token-made = The token is made.
+token-made-text = Copy it now: it is not shown again.
+token-copy = Copy the token
+token-good = Good
+token-expired = Expired
+token-revoked = Revoked
+token-revoke = Revoke
+token-revoke-title = Revoke this token?
+token-revoke-text = Whatever uses it is shut out at once. This cannot be undone.
+token-keep = Keep it
+field-label = What it is for
+field-label-hint = Such as: sensor at the Luxembourg gateway.
+field-role = Role
+field-days = Days
+field-days-hint = 1 to { $shown }.
+
+## The ledger
+ledger-title = Ledger
+ledger-lead = Everything recorded, in order, for good. Nothing is changed; what is taken back is taken back by a further entry.
+field-log = Log
+filter-kind-any = Any kind
+kind-object-shared = Object shared
+kind-object-recalled = Object taken back
+kind-sighting-reported = Sighting reported
+kind-sighting-kept = Sighting kept
+kind-warning-acknowledged = Warning acknowledged
+kind-member-joined = Member joined
+kind-group-formed = Group formed
+entries-title = Entries
+entries-none = No entry
+entries-none-text = Nothing of this kind was recorded in this log.
+entries-shown = { $count ->
+    [one] { $shown } entry on this page, newest first
+   *[other] { $shown } entries on this page, newest first
+}
+author-hub = The hub
+entry-title = Entry { $sequence }
+entry-body = Body
+entry-body-long = This body is too long to show here, or is not JSON. The API has it.
+entry-redacted = redacted
+entry-redacted-text = This body was redacted. The entry keeps its place, and every proof still holds.
+entry-covered = It is covered by the signed checkpoint of { $size } entries.
+entry-uncovered = It is younger than the last signed checkpoint; the next one covers it.
+checkpoint-title = Checkpoint
+checkpoint-text = Signed by the hub over all entries up to its size. Keep a copy: who holds one notices when history is rewritten.
+checkpoint-download = Download
+checkpoint-none = none yet
+checkpoint-none-text = None yet. One is signed within a minute of the first entry.
+verify-title = Verify the log
+verify-log = Verify this log
+verify-agrees = The log verifies.
+verify-agrees-text = { $count ->
+    [one] { $shown } entry was hashed again; root and signature agree with the checkpoint.
+   *[other] { $shown } entries were hashed again; root and signature agree with the checkpoint.
+}
+verify-differs = The log does not verify.
+verify-differs-text = Stop trusting this copy. Compare with the checkpoints other members hold.
+verify-entries = Entries hashed again
+verify-root = Root of all entries (RFC 6962), recomputed now
+verify-offline = The same without trusting this hub, on a copy of its data:
+
+## Columns
+column-actions = Actions
+column-added = Received
+column-author = By
+column-by-machine = By machine
+column-by-person = By a person
+column-country = Country
+column-events = Events
+column-expires = Until
+column-first-seen = First seen
+column-heard = Last heard
+column-kind = Kind
+column-lag = Lag
+column-last-seen = Last seen
+column-last-used = Last used
+column-matches = Matches
+column-member = Member
+column-members = Members
+column-minute = Minute
+column-note = Note
+column-object = Object
+column-owner = Owner
+column-rate = Events/s
+column-relation = Relation
+column-sectors = Sectors
+column-seen-by = Seen by
+column-sensor = Sensor
+column-sequence = Number
+column-since = Since
+column-size = Size
+column-spool = Unsent
+column-state = State
+column-time = Time
+column-updated = Updated
+column-warning = Warning
+column-watchlist = Watchlist
+
+## Sectors (STIX 2.1 industry-sector vocabulary, section 10.7)
+sector-aerospace = aerospace
+sector-agriculture = agriculture
+sector-automotive = automotive
+sector-chemical = chemicals
+sector-commercial = commerce
+sector-communications = communications
+sector-construction = construction
+sector-dams = dams
+sector-defense = defence
+sector-defence = defence
+sector-education = education
+sector-emergency-services = emergency services
+sector-energy = energy
+sector-entertainment = entertainment
+sector-financial-services = finance
+sector-government = government
+sector-government-emergency-services = emergency services
+sector-government-local = local government
+sector-government-national = national government
+sector-government-public-services = public services
+sector-government-regional = regional government
+sector-health = health
+sector-healthcare = health
+sector-hospitality-leisure = hospitality and leisure
+sector-infrastructure = infrastructure
+sector-infrastructure-dams = dams
+sector-infrastructure-nuclear = nuclear power
+sector-infrastructure-water = water
+sector-insurance = insurance
+sector-manufacturing = manufacturing
+sector-mining = mining
+sector-non-profit = non-profit
+sector-nuclear = nuclear power
+sector-pharmaceuticals = pharmaceuticals
+sector-retail = retail
+sector-technology = technology
+sector-telecommunications = telecommunications
+sector-transport = transport
+sector-transportation = transport
+sector-utilities = utilities
+sector-water = water

@@ -1,0 +1,450 @@
+//! Intelligence: searching STIX objects, and one object with its facts, relations and warnings.
+
+use askama::Template;
+use axum::response::Response;
+use shieldwall_model::access::Action;
+use shieldwall_model::id::{GroupId, MemberId};
+use shieldwall_model::marking::Tlp;
+
+use crate::api::objects::{self, ObjectBody, ObjectRead, Relation};
+use crate::ask::{Ask, see_other};
+use crate::fold::{IndicatorState, collection};
+use crate::pages::forms::Choice;
+use crate::pages::frame::{Frame, Place};
+use crate::pages::markup::Html;
+use crate::pages::members::group_name;
+use crate::pages::texts::Texts;
+use crate::pages::{html, html_about};
+use crate::problem::Problem;
+
+/// Objects on a page.
+const PAGE_OBJECTS: usize = 50;
+/// Warnings looked through for those about an object.
+const WARNINGS_MAX: usize = 500;
+/// Values of an indicator listed among its facts.
+const VALUES_SHOWN_MAX: usize = 50;
+/// Types offered in the filter; the words of the search find the rest.
+const TYPES: [&str; 19] = [
+    "indicator",
+    "malware",
+    "campaign",
+    "intrusion-set",
+    "threat-actor",
+    "attack-pattern",
+    "course-of-action",
+    "identity",
+    "infrastructure",
+    "location",
+    "note",
+    "observed-data",
+    "opinion",
+    "relationship",
+    "report",
+    "sighting",
+    "tool",
+    "vulnerability",
+    "marking-definition",
+];
+
+/// An object as its row shows it.
+struct Row {
+    id: String,
+    name: String,
+    object_type: String,
+    tlp: Html,
+    group: String,
+    owner: String,
+    added: Html,
+    withdrawn: bool,
+}
+
+#[derive(Template)]
+#[template(path = "intelligence/list.html")]
+struct ListPage {
+    t: Texts,
+    frame: Frame,
+    text: String,
+    types: Vec<Choice>,
+    markings: Vec<Choice>,
+    groups: Vec<Choice>,
+    filtered: bool,
+    first: Option<String>,
+    next: Option<String>,
+    shown: String,
+    rows: Vec<Row>,
+    may_share: bool,
+}
+
+/// A relation as its row shows it.
+struct RelationRow {
+    outgoing: bool,
+    label: String,
+    other: String,
+    name: String,
+    object_type: String,
+    via: Option<String>,
+}
+
+/// A version as its row shows it.
+struct VersionRow {
+    version: Option<Html>,
+    added: Html,
+    group: String,
+    tlp: Html,
+    withdrawn: bool,
+}
+
+/// A warning about the object.
+struct WarningRow {
+    href: String,
+    name: String,
+    members: String,
+    updated: Html,
+}
+
+/// What is known of an object that is an indicator.
+struct IndicatorFacts {
+    role: Html,
+    values: Vec<String>,
+    values_more: Option<String>,
+    unmatched: Option<String>,
+    valid_until: Option<Html>,
+}
+
+#[derive(Template)]
+#[template(path = "intelligence/object.html")]
+struct ObjectPage {
+    t: Texts,
+    frame: Frame,
+    about: ObjectBody,
+    object_type: String,
+    tlp: Html,
+    owner: String,
+    description: Option<String>,
+    indicator: Option<IndicatorFacts>,
+    versions: Vec<VersionRow>,
+    relations: Vec<RelationRow>,
+    relations_label: String,
+    warnings: Vec<WarningRow>,
+    json: String,
+    recallable: Vec<Choice>,
+}
+
+#[derive(Template)]
+#[template(path = "intelligence/recall.html")]
+struct RecallPage {
+    t: Texts,
+    frame: Frame,
+    id: String,
+    name: String,
+    group: String,
+    group_name: String,
+    reason: String,
+    error: Option<String>,
+}
+
+fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
+    let directory = ask.app.directory();
+    let member = owner
+        .and_then(|id| id.parse::<MemberId>().ok())
+        .and_then(|id| directory.member(id).map(|member| member.name.clone()));
+    member.unwrap_or_else(|| t.text("owner-none"))
+}
+
+fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
+    group.parse().map_or_else(
+        |_| group.to_owned(),
+        |id| group_name(t, &ask.app.directory(), id, ask.reader().member()),
+    )
+}
+
+/// A choice of everything, then of each.
+fn with_any(any: String, chosen: Option<&str>, each: impl Iterator<Item = (String, String)>) -> Vec<Choice> {
+    let mut choices = vec![Choice { value: String::new(), label: any, chosen: chosen.is_none() }];
+    choices.extend(each.map(|(value, label)| Choice {
+        chosen: chosen == Some(value.as_str()),
+        value,
+        label,
+    }));
+    choices
+}
+
+/// The query string of `query` with `after` in place of what it had.
+fn page_after(query: &[(String, String)], after: Option<&str>) -> String {
+    let mut written = url::form_urlencoded::Serializer::new(String::new());
+    for (key, value) in query.iter().filter(|(key, value)| key != "after" && !value.is_empty()) {
+        written.append_pair(key, value);
+    }
+    if let Some(after) = after {
+        written.append_pair("after", after);
+    }
+    format!("/intelligence?{}", written.finish())
+}
+
+/// `GET /intelligence`.
+///
+/// # Errors
+/// 400 for a filter that is none, 410 for a page that is gone.
+pub async fn list(ask: Ask) -> Result<Response, Problem> {
+    let t = Texts::new(ask.language);
+    let found = objects::search(&ask, PAGE_OBJECTS).await?;
+    let rows: Vec<Row> = found
+        .objects
+        .iter()
+        .map(|object| Row {
+            id: object.id.clone(),
+            name: object.name.clone(),
+            object_type: t.object_type(&object.object_type),
+            tlp: t.tlp(object.marking.as_deref()),
+            group: named_group(&ask, t, &object.group),
+            owner: owner_name(&ask, t, object.owner.as_ref()),
+            added: t.moment(&object.added),
+            withdrawn: object.withdrawn,
+        })
+        .collect();
+    let mut types: Vec<(String, String)> =
+        TYPES.iter().map(|one| ((*one).to_owned(), t.object_type(one))).collect();
+    types.sort_by_key(|(_, label)| label.to_lowercase());
+    let directory = ask.app.directory();
+    let mine = ask.reader().member();
+    let groups = directory
+        .groups_of(mine)
+        .map(|group| (group.id.to_string(), group_name(t, &directory, group.id, mine)));
+    html(&ListPage {
+        t,
+        frame: Frame::of(&ask, Place::Intelligence, "intelligence-title").await?,
+        text: ask.query("text").unwrap_or_default().to_owned(),
+        types: with_any(t.text("filter-type-any"), ask.query("type"), types.into_iter()),
+        markings: with_any(
+            t.text("filter-marking-any"),
+            ask.query("marking"),
+            Tlp::ALL.into_iter().map(|tlp| (tlp.as_str().to_owned(), tlp.to_string())),
+        ),
+        groups: with_any(t.text("filter-group-any"), ask.query("group"), groups),
+        filtered: ["text", "type", "marking", "group", "owner"].iter().any(|name| ask.query(name).is_some()),
+        first: ask.query("after").map(|_| page_after(&ask.query, None)),
+        next: found.next.as_deref().map(|next| page_after(&ask.query, Some(next))),
+        shown: t.count("objects-shown", rows.len()),
+        rows,
+        may_share: ask.reader().may(Action::ShareIntelligence),
+    })
+}
+
+fn relation_rows(t: Texts, id: &str, relations: &[Relation]) -> Vec<RelationRow> {
+    let mut rows: Vec<RelationRow> = relations
+        .iter()
+        .map(|relation| {
+            let outgoing = relation.source == id;
+            let other = if outgoing { &relation.target } else { &relation.source };
+            RelationRow {
+                outgoing,
+                label: relation.label.clone(),
+                name: relation.name.clone().unwrap_or_else(|| other.clone()),
+                object_type: t.object_type(other.split("--").next().unwrap_or_default()),
+                other: other.clone(),
+                via: Some(relation.via.clone()).filter(|via| via.starts_with("relationship--")),
+            }
+        })
+        .collect();
+    rows.sort_by(|a, b| (!a.outgoing, &a.label, &a.name).cmp(&(!b.outgoing, &b.label, &b.name)));
+    rows
+}
+
+async fn indicator_facts(ask: &Ask, t: Texts, id: &str) -> Result<Option<IndicatorFacts>, Problem> {
+    if !id.starts_with("indicator--") {
+        return Ok(None);
+    }
+    let (scope, id) = (ask.scope()?, id.to_owned());
+    let found = ask
+        .read(move |reading| {
+            for group in scope.groups() {
+                if let Some(document) = reading.document(&scope, collection::INDICATOR, group, &id)? {
+                    return Ok(Some(document));
+                }
+            }
+            Ok(None)
+        })
+        .await?;
+    let state = found.and_then(|document| serde_json::from_slice::<IndicatorState>(&document.body).ok());
+    Ok(state.map(|state| {
+        let more = state.values.len().saturating_sub(VALUES_SHOWN_MAX);
+        IndicatorFacts {
+            role: t.role(state.role.as_str()),
+            values: state.values.iter().take(VALUES_SHOWN_MAX).map(|value| value.value.clone()).collect(),
+            values_more: (more > 0).then(|| t.count("values-more", more)),
+            unmatched: state.unmatched,
+            valid_until: state.valid_until.map(|until| t.moment(until)),
+        }
+    }))
+}
+
+async fn warnings_about(ask: &Ask, t: Texts, id: &str) -> Result<Vec<WarningRow>, Problem> {
+    let Ok(scope) = ask.reader().scope(Action::ReadWarnings) else { return Ok(Vec::new()) };
+    let newest = crate::api::warnings::newest(&ask.app, scope, WARNINGS_MAX).await?;
+    Ok(newest
+        .iter()
+        .filter(|warning| {
+            warning.subject.indicator.as_str() == id
+                || warning.contexts.iter().any(|context| context.id.as_str() == id)
+        })
+        .map(|warning| WarningRow {
+            href: format!("/warnings/{}", warning.id),
+            name: warning.subject.name.clone(),
+            members: t.count("members-count", warning.reporters()),
+            updated: t.moment(warning.updated),
+        })
+        .collect())
+}
+
+/// The groups from which the reader may take an object back: those in which its member shared it.
+fn recallable(ask: &Ask, t: Texts, read: &ObjectRead) -> Vec<Choice> {
+    let mine = ask.reader().member().to_string();
+    if !ask.reader().may(Action::RecallIntelligence) {
+        return Vec::new();
+    }
+    let mut groups: Vec<Choice> = Vec::new();
+    for version in &read.versions {
+        let about = &version.about;
+        if about.withdrawn
+            || about.owner.as_deref() != Some(&mine)
+            || groups.iter().any(|known| known.value == about.group)
+        {
+            continue;
+        }
+        groups.push(Choice {
+            value: about.group.clone(),
+            label: named_group(ask, t, &about.group),
+            chosen: groups.is_empty(),
+        });
+    }
+    groups
+}
+
+/// `GET /intelligence/{id}`.
+///
+/// # Errors
+/// 404 when absent or hidden.
+pub async fn object(ask: Ask) -> Result<Response, Problem> {
+    let t = Texts::new(ask.language);
+    let read = objects::one(&ask).await?;
+    let newest = read.versions.first().ok_or_else(Problem::absent)?;
+    let about = newest.about.clone();
+    let relations = relation_rows(t, &about.id, &read.relations);
+    let [count, shown] = t.counted(relations.len());
+    let versions = read
+        .versions
+        .iter()
+        .map(|version| VersionRow {
+            // Observables have no version; the hub gives them the epoch.
+            version: (!version.about.version.starts_with("1970-01-01T00:00:00"))
+                .then(|| t.moment(&version.about.version)),
+            added: t.moment(&version.about.added),
+            group: named_group(&ask, t, &version.about.group),
+            tlp: t.tlp(version.about.marking.as_deref()),
+            withdrawn: version.about.withdrawn,
+        })
+        .collect();
+    html(&ObjectPage {
+        t,
+        frame: Frame::titled(&ask, Place::Intelligence, about.name.clone()).await?,
+        object_type: t.object_type(&about.object_type),
+        tlp: t.tlp(about.marking.as_deref()),
+        owner: owner_name(&ask, t, about.owner.as_ref()),
+        description: newest.object.get("description").and_then(|text| text.as_str()).map(str::to_owned),
+        indicator: indicator_facts(&ask, t, &about.id).await?,
+        versions,
+        relations_label: t
+            .language()
+            .text_with("graph-label", &[("name", about.name.clone().into()), count, shown]),
+        relations,
+        warnings: warnings_about(&ask, t, &about.id).await?,
+        json: serde_json::to_string_pretty(&newest.object).map_err(|error| Problem::fault(&error))?,
+        recallable: recallable(&ask, t, &read),
+        about,
+    })
+}
+
+/// `POST /intelligence/{id}/recall`: asks once more, and takes the object back when the form says so.
+///
+/// # Errors
+/// 404 when absent or hidden, 403 for anybody but the owner.
+pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
+    let form = ask.form().await?;
+    let t = Texts::new(ask.language);
+    let id = ask.path("id")?.to_owned();
+    let group: GroupId = form.get("group").parse().map_err(|_| Problem::absent())?;
+    let reason = form.get("reason").to_owned();
+    // Hidden and absent groups answer alike, before anything is shown about the object.
+    ask.permit_in(group)?;
+    let mut error = None;
+    if form.get("sure") == "yes" {
+        match objects::recall_object(&ask, group, &reason).await {
+            Ok(()) => return Ok(see_other(&format!("/intelligence/{id}"))),
+            Err(problem) if problem.code == "object.recall.reason" => error = Some(problem),
+            Err(problem) => return Err(problem),
+        }
+    }
+    let read = objects::one(&ask).await?;
+    let name = read.versions.first().map_or_else(String::new, |version| version.about.name.clone());
+    let page = RecallPage {
+        t,
+        frame: Frame::of(&ask, Place::Intelligence, "recall-title")
+            .await?
+            .back_to(&format!("/intelligence/{id}")),
+        id,
+        name,
+        group_name: named_group(&ask, t, &group.to_string()),
+        group: group.to_string(),
+        reason,
+        error: error.as_ref().map(|problem| t.problem(problem)),
+    };
+    match &error {
+        Some(problem) => html_about(problem, &page),
+        None => html(&page),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::i18n::Language;
+
+    fn relation(source: &str, label: &str, target: &str) -> Relation {
+        Relation {
+            source: source.into(),
+            target: target.into(),
+            label: label.into(),
+            via: "relationship--1".into(),
+            name: None,
+        }
+    }
+
+    #[test]
+    fn the_next_page_keeps_the_search_and_the_first_forgets_the_place() {
+        let query = [
+            ("text".to_owned(), "wanna cry&".to_owned()),
+            ("type".into(), String::new()),
+            ("after".into(), "old".into()),
+        ];
+        assert_eq!(page_after(&query, Some("n+w")), "/intelligence?text=wanna+cry%26&after=n%2Bw");
+        assert_eq!(page_after(&query, None), "/intelligence?text=wanna+cry%26");
+    }
+
+    #[test]
+    fn what_the_object_says_stands_before_what_is_said_of_it() {
+        let t = Texts::new(Language::English);
+        let rows = relation_rows(
+            t,
+            "malware--1",
+            &[
+                relation("indicator--1", "indicates", "malware--1"),
+                relation("malware--1", "targets", "identity--1"),
+            ],
+        );
+        assert_eq!(
+            rows.iter().map(|row| (row.outgoing, row.other.as_str())).collect::<Vec<_>>(),
+            [(true, "identity--1"), (false, "indicator--1")]
+        );
+        assert_eq!(rows[1].object_type, "Indicator");
+    }
+}
