@@ -1,1 +1,24 @@
-//! The composition root: HTTP API, TAXII routes, pages, live stream, sessions and tokens.
+//! The composition root: HTTP API, TAXII routes, web pages, live stream, sessions and tokens.
+//!
+//! A request goes route table → authentication → access rule → handler → store or rule → answer. Everything recorded is
+//! an entry in the ledger, everything shown is a view folded from entries ([`fold`]). [`Hub::start`] puts it together.
+
+pub mod api;
+pub mod app;
+pub mod ask;
+pub mod auth;
+pub mod config;
+pub mod cursor;
+pub mod fold;
+pub mod i18n;
+pub mod pages;
+pub mod problem;
+pub mod routes;
+pub mod secrets;
+pub mod serve;
+pub mod start;
+pub mod stream;
+pub mod taxii;
+
+pub use config::{Config, TlsFiles};
+pub use start::{Hub, Running, StartError};

@@ -1,0 +1,523 @@
+//! STIX objects: shared, searched, read with their relations, recalled by their owner.
+
+use std::collections::BTreeSet;
+
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::stix::{self, Object};
+use shieldwall_exchange::format::{Format, format_of};
+use shieldwall_exchange::indicator::IndicatorDraft;
+use shieldwall_exchange::list;
+use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, SearchCursor, SearchQuery, VersionFilter};
+use shieldwall_ledger::Draft;
+use shieldwall_ledger::views::ObjectRecord;
+use shieldwall_model::access::{Permit, ReadScope};
+use shieldwall_model::directory::Member;
+use shieldwall_model::id::{GroupId, MemberId, ObjectId};
+use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::limits;
+use shieldwall_model::marking::Tlp;
+use shieldwall_model::time::Timestamp;
+
+use crate::api::{Refused, Report};
+use crate::ask::{Ask, json};
+use crate::problem::Problem;
+
+/// Most remarks told back.
+const REMARKS_MAX: usize = 1_000;
+/// What cursors of the search are sealed for.
+const USE: &str = "objects";
+
+/// Objects found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Objects {
+    /// The objects, newest first.
+    pub objects: Vec<ObjectBody>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// An object as a list shows it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ObjectBody {
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub object_type: String,
+    /// Its name, or a short label.
+    pub name: String,
+    /// Its marking's label.
+    pub marking: Option<String>,
+    /// The sharing group it was found in.
+    pub group: String,
+    /// Its version.
+    pub version: String,
+    /// When the hub took it.
+    pub added: String,
+    /// The member that shared it.
+    pub owner: Option<String>,
+    /// Whether it was revoked or recalled.
+    pub withdrawn: bool,
+}
+
+/// One object in full.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ObjectRead {
+    /// Its versions, newest first; the objects as their owner sent them.
+    pub versions: Vec<VersionRead>,
+    /// What it points to and what points to it.
+    pub relations: Vec<Relation>,
+}
+
+/// One version of an object.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct VersionRead {
+    /// What a list would show of it.
+    #[serde(flatten)]
+    pub about: ObjectBody,
+    /// The object.
+    pub object: serde_json::Value,
+}
+
+/// A relation between two objects.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Relation {
+    /// From.
+    pub source: String,
+    /// To.
+    pub target: String,
+    /// How, such as `indicates`.
+    pub label: String,
+    /// The object that says so.
+    pub via: String,
+    /// The other end's name, if it is shared here.
+    pub name: Option<String>,
+}
+
+/// A recall.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Recall {
+    /// The sharing group to take it back from.
+    pub group: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// `POST /api/v1/objects`.
+///
+/// # Errors
+/// 404 for a group the member is not party to, 400 for a body that cannot be read at all, else as `App::append`.
+pub async fn share(mut ask: Ask) -> Result<Response, Problem> {
+    let group = ask.group()?;
+    let permit = ask.permit_in(group)?;
+    let bytes = ask.bytes().await?;
+    let role = ask.query_as::<IndicatorRole>("role")?.unwrap_or_default();
+    let marking = ask.query_as::<Tlp>("marking")?;
+    let directory = ask.app.directory();
+    let member = directory.member(ask.reader().member()).cloned().ok_or_else(Problem::absent)?;
+    let name = ask.query("name").map(str::to_owned);
+    let format = format_of(&bytes).map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
+    let list = match format {
+        Format::Stix => return json(&take(&ask, &permit, group, &bytes, Known::ByVersion).await?),
+        Format::Csv => list::read_csv(&bytes),
+        Format::Plain => list::read_plain(&bytes),
+    };
+    let list = list.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
+    let options = ListOptions { role, marking, name };
+    let envelope = from_list(&list, &member, &options, ask.app.now());
+    let mut report = take(&ask, &permit, group, &envelope, Known::ById).await?;
+    report.refused.extend(list.refused.into_iter().map(|line| Refused {
+        index: line.line,
+        id: None,
+        path: format!("line {}", line.line),
+        code: line.code.to_owned(),
+        reason: line.reason,
+    }));
+    json(&report)
+}
+
+/// What a list does not say of itself.
+struct ListOptions {
+    role: IndicatorRole,
+    marking: Option<Tlp>,
+    name: Option<String>,
+}
+
+/// The indicators of a list as a STIX envelope.
+fn from_list(list: &list::List, member: &Member, options: &ListOptions, now: Timestamp) -> Vec<u8> {
+    let mut envelope = br#"{"objects":["#.to_vec();
+    for (index, item) in list.items.iter().enumerate() {
+        if index > 0 {
+            envelope.push(b',');
+        }
+        let labels: Vec<String> = item.label.clone().into_iter().collect();
+        let draft = IndicatorDraft {
+            member: member.id,
+            value: &item.value,
+            role: options.role,
+            name: options.name.as_deref(),
+            created: now,
+            modified: now,
+            valid_from: now,
+            valid_until: None,
+            confidence: None,
+            labels: &labels,
+            marking: options.marking,
+        };
+        envelope.extend_from_slice(draft.to_json().as_bytes());
+    }
+    envelope.extend_from_slice(b"]}");
+    envelope
+}
+
+/// When an object counts as held already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// When the group holds its id: values read from a list again are nothing new.
+    ById,
+    /// When the group holds this version of it.
+    ByVersion,
+}
+
+/// Checks objects and records the good ones in `group`.
+///
+/// # Errors
+/// 400 for a body that is no JSON of STIX objects at all, else as `App::append`.
+pub async fn take(ask: &Ask, permit: &Permit, group: GroupId, bytes: &[u8], known: Known) -> Result<Report, Problem> {
+    let app = &ask.app;
+    let ceiling = app.directory().group(group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
+    let read = if known == Known::ById { stix::read_bundle(bytes) } else { stix::read_envelope(bytes) };
+    let checked = read.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
+    let mut report = Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
+    report.refused = checked.refused.into_iter().map(Refused::from).collect();
+    report.warnings = checked.accepted.iter().flat_map(Refused::remarks).take(REMARKS_MAX).collect();
+    let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
+    let mut good = Vec::with_capacity(checked.accepted.len());
+    for object in checked.accepted {
+        let slice = object.slice(bytes);
+        match unfit(&object, ceiling, ahead) {
+            Some((path, code, reason)) => {
+                report.refused.push(Refused { index: object.index, id: Some(object.id.to_string()), path: path.into(), code: code.into(), reason });
+            }
+            None => good.push((object, slice)),
+        }
+    }
+    let mut objects = good.iter().peekable();
+    while objects.peek().is_some() {
+        let piece: Vec<&(Object, &[u8])> = objects.by_ref().take(limits::COMMIT_ENTRIES_MAX).collect();
+        take_piece(ask, permit, group, &piece, known, &mut report).await?;
+    }
+    report.refused.sort_by_key(|refused| refused.index);
+    metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
+    metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
+    Ok(report)
+}
+
+/// Why a valid object has no place in this group.
+fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
+    if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
+        let reason = format!("marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}");
+        return Some(("object_marking_refs", "stix.marking.too_strict", reason));
+    }
+    if object.version > ahead {
+        let reason = format!("modified lies more than {} s ahead of the hub's clock; mend the sender's clock", limits::MODIFIED_AHEAD_SECONDS_MAX);
+        return Some(("modified", "stix.modified.ahead", reason));
+    }
+    None
+}
+
+async fn take_piece(
+    ask: &Ask,
+    permit: &Permit,
+    group: GroupId,
+    piece: &[&(Object, &[u8])],
+    known_by: Known,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let wanted: Vec<(String, Timestamp)> =
+        piece.iter().map(|(object, _)| (object.id.to_string(), object.version)).collect();
+    let scope = ask.scope()?.only(group)?;
+    let held = ask.read(move |reading| wanted.iter().map(|(id, version)| held(reading, &scope, group, id, *version)).collect::<Result<Vec<_>, _>>()).await?;
+    let mut drafts = Vec::with_capacity(piece.len());
+    let mut within: BTreeSet<(&str, Timestamp)> = BTreeSet::new();
+    for ((object, slice), held) in piece.iter().zip(held) {
+        if held.as_ref().is_some_and(|held| held.owner != Some(permit.member())) {
+            let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
+            report.refused.push(Refused {
+                index: object.index,
+                id: Some(object.id.to_string()),
+                path: "id".into(),
+                code: "stix.owner.other".into(),
+                reason: reason.into(),
+            });
+        } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
+            || !within.insert((object.id.as_str(), object.version))
+        {
+            report.repeated += 1;
+        } else {
+            drafts.push(Draft::new(permit, group, OBJECT_SHARED, slice.to_vec()));
+        }
+    }
+    if !drafts.is_empty() {
+        report.accepted += ask.app.append(drafts).await?.len();
+    }
+    Ok(())
+}
+
+/// What a group holds of an object.
+struct Held {
+    owner: Option<MemberId>,
+    this_version: bool,
+}
+
+fn held(
+    reading: &Reading<'_>,
+    scope: &ReadScope,
+    group: GroupId,
+    id: &str,
+    version: Timestamp,
+) -> Result<Option<Held>, ReadError> {
+    let Some(latest) = reading.latest_object(scope, group, id)? else { return Ok(None) };
+    let this_version = latest.version == version || {
+        let query = ObjectQuery {
+            ids: vec![id.to_owned()],
+            versions: VersionFilter { at: vec![version], ..VersionFilter::default() },
+            include_withdrawn: true,
+            ..ObjectQuery::new(group, 1)
+        };
+        !reading.manifest(scope, &query)?.rows.is_empty()
+    };
+    Ok(Some(Held { owner: latest.owner, this_version }))
+}
+
+/// `GET /api/v1/objects`.
+///
+/// # Errors
+/// 400 for a query that cannot be read, 410 for a cursor that is not this reader's.
+pub async fn list(ask: Ask) -> Result<Response, Problem> {
+    json(&search(&ask, limits::PAGE_ITEMS_MAX).await?)
+}
+
+/// The objects the query string of `ask` asks for.
+///
+/// # Errors
+/// As [`list`].
+pub async fn search(ask: &Ask, most: usize) -> Result<Objects, Problem> {
+    let mut scope = ask.scope()?;
+    if let Some(group) = ask.query_as::<GroupId>("group")? {
+        scope = scope.only(group)?;
+    }
+    let limit = ask.limit(most.min(100), most)?;
+    let after = match ask.query("after") {
+        Some(text) => Some(read_cursor(&ask.app.seal().open_bytes(&scope, USE, text)?).ok_or_else(Problem::absent)?),
+        None => None,
+    };
+    let types = ask.query.iter().filter(|(key, value)| key == "type" && !value.is_empty());
+    let query = SearchQuery {
+        text: ask.query("text").unwrap_or_default().to_owned(),
+        types: types.map(|(_, value)| value.clone()).collect(),
+        group: None,
+        marking: ask.query_as::<Tlp>("marking")?,
+        owner: ask.query_as("owner")?,
+        after,
+        limit,
+    };
+    let wanted = scope.clone();
+    let page = ask.read(move |reading| reading.search(&wanted, &query)).await?.into_inner();
+    let next = page.next.map(|cursor| ask.app.seal().seal_bytes(&scope, USE, &write_cursor(cursor)));
+    Ok(Objects { objects: page.rows.iter().map(ObjectBody::from).collect(), next })
+}
+
+fn write_cursor(cursor: SearchCursor) -> Vec<u8> {
+    let mut bytes = cursor.added.as_micros().to_be_bytes().to_vec();
+    bytes.extend_from_slice(cursor.group.uuid().as_bytes());
+    bytes.extend_from_slice(&cursor.sequence.to_be_bytes());
+    bytes
+}
+
+fn read_cursor(bytes: &[u8]) -> Option<SearchCursor> {
+    let (added, rest) = bytes.split_at_checked(8)?;
+    let (group, sequence) = rest.split_at_checked(16)?;
+    Some(SearchCursor {
+        added: Timestamp::from_micros(i64::from_be_bytes(added.try_into().ok()?)),
+        group: GroupId::from_uuid(uuid::Uuid::from_slice(group).ok()?),
+        sequence: u64::from_be_bytes(sequence.try_into().ok()?),
+    })
+}
+
+impl From<&ObjectRecord> for ObjectBody {
+    fn from(found: &ObjectRecord) -> Self {
+        Self {
+            id: found.id.clone(),
+            object_type: found.object_type.clone(),
+            name: found.name.clone().unwrap_or_default(),
+            marking: found.marking.map(|tlp| tlp.as_str().to_owned()),
+            group: found.group.to_string(),
+            version: found.version.to_string(),
+            added: found.added.to_string(),
+            owner: found.owner.map(|owner| owner.to_string()),
+            withdrawn: found.withdrawn || found.revoked,
+        }
+    }
+}
+
+/// `GET /api/v1/objects/{id}`.
+///
+/// # Errors
+/// 404 when absent or hidden.
+pub async fn read(ask: Ask) -> Result<Response, Problem> {
+    json(&one(&ask).await?)
+}
+
+/// The object named in the path, with its relations.
+///
+/// # Errors
+/// As [`read`].
+pub async fn one(ask: &Ask) -> Result<ObjectRead, Problem> {
+    let id: ObjectId = ask.path("id")?.parse().map_err(|_| Problem::absent())?;
+    let scope = ask.scope()?;
+    let (versions, relations) = ask.read(move |reading| read_one(reading, &scope, &id)).await?;
+    if versions.is_empty() {
+        return Err(Problem::absent());
+    }
+    Ok(ObjectRead { versions, relations })
+}
+
+fn read_one(
+    reading: &Reading<'_>,
+    scope: &ReadScope,
+    id: &ObjectId,
+) -> Result<(Vec<VersionRead>, Vec<Relation>), ReadError> {
+    let mut versions: Vec<VersionRead> = reading
+        .object(scope, id.as_str())?
+        .iter()
+        .map(|stored| VersionRead {
+            about: ObjectBody::from(&stored.record),
+            object: stored.bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default(),
+        })
+        .collect();
+    versions.sort_by(|a, b| b.about.version.cmp(&a.about.version));
+    let mut relations = Vec::new();
+    for edge in reading.edges(scope, id.as_str(), limits::PAGE_ITEMS_MAX)?.into_inner() {
+        let other = if edge.source == id.as_str() { &edge.target } else { &edge.source };
+        let name = reading.latest_object(scope, edge.group, other)?.and_then(|other| other.name.clone());
+        relations.push(Relation { source: edge.source, target: edge.target, label: edge.label, via: edge.via, name });
+    }
+    Ok((versions, relations))
+}
+
+/// `POST /api/v1/objects/{id}/recall`.
+///
+/// # Errors
+/// 404 when absent or hidden, 403 for anybody but the owner.
+pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
+    let recall: Recall = ask.json().await?;
+    let group: GroupId = recall.group.parse().map_err(|_| Problem::absent())?;
+    recall_object(&ask, group, &recall.reason).await?;
+    Ok(crate::ask::done())
+}
+
+/// Takes back the object named in the path from `group`.
+///
+/// # Errors
+/// As [`recall`].
+pub async fn recall_object(ask: &Ask, group: GroupId, reason: &str) -> Result<(), Problem> {
+    let id: ObjectId = ask.path("id")?.parse().map_err(|_| Problem::absent())?;
+    let permit = ask.permit_in(group)?;
+    if reason.trim().is_empty() || reason.len() > limits::NAME_BYTES_MAX * 10 {
+        return Err(Problem::refused("object.recall.reason", "say in 1 to 2000 bytes why it is taken back"));
+    }
+    let (scope, wanted) = (ask.scope()?.only(group)?, id.to_string());
+    let known = ask.read(move |reading| reading.latest_object(&scope, group, &wanted)).await?;
+    match known.map(|known| known.owner) {
+        None => return Err(Problem::absent()),
+        Some(owner) if owner != Some(permit.member()) => {
+            return Err(Problem::new(
+                axum::http::StatusCode::FORBIDDEN,
+                "stix.owner.other",
+                "another member shared this object; only its owner takes it back",
+            ));
+        }
+        Some(_) => {}
+    }
+    let bytes = Recalled { id, reason: reason.trim().to_owned(), replaced_by: None }.to_body();
+    ask.app.append(vec![Draft::new(&permit, group, OBJECT_RECALLED, bytes)]).await?;
+    Ok(())
+}
+
+/// An object's neighbourhood.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Graph {
+    /// The object and its neighbours.
+    pub nodes: Vec<Node>,
+    /// What ties them.
+    pub edges: Vec<GraphEdge>,
+}
+
+/// An object in a graph.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Node {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub label: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub object_type: String,
+    /// Its marking's label.
+    pub marking: Option<String>,
+}
+
+/// A tie in a graph.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GraphEdge {
+    /// From.
+    pub source: String,
+    /// To.
+    pub target: String,
+    /// How.
+    pub label: String,
+}
+
+/// Most neighbours drawn; the page's table has them all.
+const NEIGHBOURS_MAX: usize = 60;
+
+/// `GET /api/v1/objects/{id}/graph`.
+///
+/// # Errors
+/// As [`read`].
+pub async fn graph(ask: Ask) -> Result<Response, Problem> {
+    let read = one(&ask).await?;
+    json(&neighbourhood(&read))
+}
+
+/// The graph of an object and its nearest neighbours.
+pub fn neighbourhood(read: &ObjectRead) -> Graph {
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut edges = Vec::new();
+    if let Some(centre) = read.versions.first() {
+        nodes.push(Node {
+            id: centre.about.id.clone(),
+            label: centre.about.name.clone(),
+            object_type: centre.about.object_type.clone(),
+            marking: centre.about.marking.clone(),
+        });
+    }
+    let centre = nodes.first().map_or_else(String::new, |node| node.id.clone());
+    for relation in read.relations.iter().take(NEIGHBOURS_MAX) {
+        let other = if relation.source == centre { &relation.target } else { &relation.source };
+        if !nodes.iter().any(|node| node.id == *other) {
+            nodes.push(Node {
+                id: other.clone(),
+                label: relation.name.clone().unwrap_or_else(|| other.clone()),
+                object_type: other.split("--").next().unwrap_or_default().to_owned(),
+                marking: None,
+            });
+        }
+        edges.push(GraphEdge { source: relation.source.clone(), target: relation.target.clone(), label: relation.label.clone() });
+    }
+    Graph { nodes, edges }
+}

@@ -1,0 +1,173 @@
+//! The health of sensors: what each says of itself, kept until the hub restarts.
+
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use shieldwall_model::access::{Extent, Principal};
+use shieldwall_model::limits;
+
+use crate::ask::{Ask, done, json};
+use crate::problem::Problem;
+
+/// What a sensor says of itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct HealthReport {
+    /// Its name.
+    pub name: String,
+    /// Its program's version.
+    pub version: String,
+    /// Events read since it started.
+    pub events: u64,
+    /// Bytes read since it started.
+    pub bytes: u64,
+    /// Matches since it started.
+    pub matches: u64,
+    /// Lines it could not read.
+    #[serde(default)]
+    pub bad_lines: u64,
+    /// Lines over the limit.
+    #[serde(default)]
+    pub skipped_lines: u64,
+    /// Events a second now.
+    #[serde(default)]
+    pub events_per_second: f64,
+    /// How far behind its input it is.
+    #[serde(default)]
+    pub lag_seconds: f64,
+    /// Reports not yet sent.
+    #[serde(default)]
+    pub spool_reports: u64,
+    /// Indicators it matches.
+    #[serde(default)]
+    pub watchlist_items: u64,
+    /// How often its watchlist has changed.
+    #[serde(default)]
+    pub watchlist_version: u64,
+    /// What it reads.
+    #[serde(default)]
+    pub inputs: Vec<String>,
+}
+
+/// A sensor's health as kept.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// What it said last.
+    pub report: HealthReport,
+    /// When, in hub time.
+    pub heard: shieldwall_model::time::Timestamp,
+}
+
+/// A sensor.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SensorBody {
+    /// Its id.
+    pub id: String,
+    /// Its member's id.
+    pub member: String,
+    /// Its member's name.
+    pub member_name: String,
+    /// Its name.
+    pub name: String,
+    /// Its program's version.
+    pub version: String,
+    /// `live`, or `silent` when it has missed three reports.
+    pub state: &'static str,
+    /// When it was last heard, in hub time.
+    pub heard: String,
+    /// Seconds since then.
+    pub heard_seconds_ago: i64,
+    /// Events read since it started.
+    pub events: u64,
+    /// Matches since it started.
+    pub matches: u64,
+    /// Lines it could not read.
+    pub bad_lines: u64,
+    /// Events a second now.
+    pub events_per_second: f64,
+    /// How far behind its input it is, in seconds.
+    pub lag_seconds: f64,
+    /// Reports not yet sent.
+    pub spool_reports: u64,
+    /// Indicators it matches.
+    pub watchlist_items: u64,
+    /// How often its watchlist has changed.
+    pub watchlist_version: u64,
+    /// What it reads; told to its own member alone.
+    pub inputs: Vec<String>,
+}
+
+/// The sensors the reader may see.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Sensors {
+    /// The sensors.
+    pub sensors: Vec<SensorBody>,
+}
+
+/// A sensor reports every 10 s; after three missed reports it counts as silent.
+const SILENT_SECONDS: i64 = 30;
+/// Most inputs a sensor may name.
+const INPUTS_MAX: usize = 100;
+
+/// `POST /api/v1/sensors/health`.
+///
+/// # Errors
+/// 400 for a body that cannot be read, 422 for one that says too much.
+pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
+    let report: HealthReport = ask.json().await?;
+    let too_long = |text: &String| text.len() > limits::STRING_BYTES_MAX / 16;
+    if report.name.len() > limits::NAME_BYTES_MAX
+        || report.version.len() > limits::NAME_BYTES_MAX
+        || report.inputs.len() > INPUTS_MAX
+        || report.inputs.iter().any(too_long)
+    {
+        return Err(Problem::refused("sensor.health.too_long", "a name has at most 200 bytes, and a sensor at most 100 inputs"));
+    }
+    if let Principal::Sensor(sensor) = ask.reader().principal() {
+        let health = Health { report, heard: ask.app.now() };
+        ask.app.hear(ask.reader().member(), sensor, health);
+    }
+    Ok(done())
+}
+
+/// `GET /api/v1/sensors`.
+///
+/// # Errors
+/// None past the access rule.
+pub async fn list(ask: Ask) -> Result<Response, Problem> {
+    json(&Sensors { sensors: visible(&ask)? })
+}
+
+/// The sensors this reader may see: its member's own, or all of the alliance's for those who watch over them.
+///
+/// # Errors
+/// None past the access rule.
+pub fn visible(ask: &Ask) -> Result<Vec<SensorBody>, Problem> {
+    let scope = ask.reader().scope(shieldwall_model::access::Action::ReadSensors)?;
+    let (directory, now) = (ask.app.directory(), ask.app.now());
+    let mine = ask.reader().member();
+    let seen = ask.app.sensors().into_iter().filter(|((member, _), _)| scope.extent() == Extent::Alliance || *member == mine);
+    Ok(seen
+        .map(|((member, id), Health { report, heard })| {
+            let ago = now.since_micros(heard) / 1_000_000;
+            SensorBody {
+                id: id.to_string(),
+                member: member.to_string(),
+                member_name: directory.member(member).map_or_else(String::new, |member| member.name.clone()),
+                name: report.name,
+                version: report.version,
+                state: if ago > SILENT_SECONDS { "silent" } else { "live" },
+                heard: heard.to_string(),
+                heard_seconds_ago: ago.max(0),
+                events: report.events,
+                matches: report.matches,
+                bad_lines: report.bad_lines,
+                events_per_second: report.events_per_second,
+                lag_seconds: report.lag_seconds,
+                spool_reports: report.spool_reports,
+                watchlist_items: report.watchlist_items,
+                watchlist_version: report.watchlist_version,
+                inputs: if member == mine { report.inputs } else { Vec::new() },
+            }
+        })
+        .collect())
+}

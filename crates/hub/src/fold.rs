@@ -1,0 +1,376 @@
+//! From entries to views: what the hub knows of members, intelligence, sightings and warnings.
+//!
+//! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
+//! and in the crates it calls; the ledger stores what comes out without looking inside.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use shieldwall_assess::entries::{SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged};
+use shieldwall_assess::rules::CONTEXT_TYPES;
+use shieldwall_assess::view::{Context, Subject, Warning};
+use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::stix;
+use shieldwall_ledger::views::{Edge, ObjectRow};
+use shieldwall_ledger::{Entry, Fold, FoldError, Views};
+use shieldwall_model::directory::{Directory, Member, SharingGroup};
+use shieldwall_model::id::{GroupId, ObjectId, WarningId};
+use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::time::Timestamp;
+
+/// Entry kind: a member joined, or is described anew; the body is a [`Member`]. In the alliance's log.
+pub const MEMBER_JOINED: &str = "member.joined";
+/// Entry kind: a sharing group was formed, or is described anew; the body is a [`SharingGroup`]. In the group's own log.
+pub const GROUP_FORMED: &str = "group.formed";
+
+/// Entry kind: what a TAXII request was answered; the body is a TAXII status. In the sender's own log.
+pub const TAXII_ANSWERED: &str = "taxii.answered";
+
+/// The relationship that ties an indicator to a campaign, intrusion set or malware (STIX 2.1 section 4.6).
+const INDICATES: &str = "indicates";
+
+/// Raise this when the same entries would fold to other views: they are then rebuilt on opening.
+const VERSION: u32 = 1;
+
+/// Collections of documents in the views.
+pub mod collection {
+    /// Members, in the alliance's group; bodies are `Member`.
+    pub const MEMBER: &str = "member";
+    /// Sharing groups, each in its own; bodies are `SharingGroup`.
+    pub const GROUP: &str = "group";
+    /// Indicators as sensors need them; bodies are [`super::IndicatorState`].
+    pub const INDICATOR: &str = "indicator";
+    /// Warnings; bodies are `shieldwall_assess::view::Warning`.
+    pub const WARNING: &str = "warning";
+    /// Which warnings an indicator has; bodies are lists of warning ids.
+    pub const WARNINGS_OF: &str = "warnings-of";
+    /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
+    pub const STATUS: &str = "status";
+    /// Events seen by minute (`2026-01-31T09:30`) and by day (`2026-01-31`); bodies are whole numbers.
+    pub const SEEN: &str = "seen";
+}
+
+/// An indicator as sensors need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndicatorState {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: IndicatorRole,
+    /// Its marking's label, if it carries one.
+    pub marking: Option<String>,
+    /// The values to match; empty when its pattern is beyond this version.
+    pub values: Vec<WatchedValue>,
+    /// Why there are no values.
+    pub unmatched: Option<String>,
+    /// When it ends.
+    pub valid_until: Option<Timestamp>,
+    /// Why it is no longer matched: `recalled` or `revoked`.
+    pub ended: Option<String>,
+}
+
+/// A value to match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct WatchedValue {
+    /// Its kind, such as `domain-name`.
+    pub kind: String,
+    /// The value, normalised.
+    pub value: String,
+}
+
+/// Where the folded directory is published for readers.
+pub type Published = Arc<RwLock<Arc<Directory>>>;
+
+/// The hub's fold.
+pub struct HubFold {
+    directory: Directory,
+    changed: bool,
+    published: Published,
+}
+
+impl HubFold {
+    /// A fold that publishes the directory in `published`.
+    pub fn new(published: Published) -> Self {
+        Self { directory: Directory::default(), changed: false, published }
+    }
+}
+
+impl Fold for HubFold {
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
+    fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
+        self.directory = Directory::default();
+        for document in views.all_documents(collection::MEMBER)? {
+            if let Some(member) = read::<Member>(&document.body) {
+                self.directory.join(member);
+            }
+        }
+        for document in views.all_documents(collection::GROUP)? {
+            if let Some(group) = read::<SharingGroup>(&document.body) {
+                self.directory.form(group);
+            }
+        }
+        self.changed = true;
+        self.committed();
+        Ok(())
+    }
+
+    fn fold(&mut self, entry: &Entry, views: &mut Views<'_>) -> Result<(), FoldError> {
+        // A redacted entry keeps its place in the log and says nothing any more.
+        let Some(body) = entry.body.as_deref() else { return Ok(()) };
+        match entry.kind.as_str() {
+            MEMBER_JOINED => self.member_joined(entry, body, views),
+            GROUP_FORMED => self.group_formed(entry, body, views),
+            OBJECT_SHARED => object_shared(entry, body, views),
+            OBJECT_RECALLED => object_recalled(entry, body, views),
+            SIGHTING_REPORTED => sighting_reported(entry, body, views),
+            WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
+            TAXII_ANSWERED => taxii_answered(entry, body, views),
+            // A newer hub's kinds are kept in the log and shown there; this version folds nothing from them.
+            _ => Ok(()),
+        }
+    }
+
+    fn committed(&mut self) {
+        if std::mem::take(&mut self.changed) {
+            let directory = Arc::new(self.directory.clone());
+            *self.published.write().unwrap_or_else(PoisonError::into_inner) = directory;
+        }
+    }
+}
+
+impl HubFold {
+    fn member_joined(&mut self, entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
+        let Some(member) = read::<Member>(body).filter(|_| entry.group == GroupId::ALLIANCE) else { return Ok(()) };
+        views.put_document(collection::MEMBER, entry.group, &member.id.to_string(), entry.sequence, body)?;
+        self.directory.join(member);
+        self.changed = true;
+        Ok(())
+    }
+
+    fn group_formed(&mut self, entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
+        // A group is described in its own log, and nowhere can one log speak of another's audience.
+        let Some(group) = read::<SharingGroup>(body).filter(|group| group.id == entry.group) else { return Ok(()) };
+        views.put_document(collection::GROUP, entry.group, "group", entry.sequence, body)?;
+        self.directory.form(group);
+        self.changed = true;
+        Ok(())
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    serde_json::from_slice(body).ok()
+}
+
+fn write<T: Serialize>(value: &T) -> Vec<u8> {
+    // These types always serialise: string keys, no fallible fields.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
+    let Some(object) = stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next()) else {
+        return Ok(());
+    };
+    let (group, id) = (entry.group, object.id.as_str());
+    let known = views.latest_object(group, id)?;
+    if known.as_ref().is_some_and(|known| known.owner != entry.author.member) {
+        // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
+        return Ok(());
+    }
+    let new = views.put_object(&ObjectRow {
+        id,
+        object_type: object.object_type(),
+        version: object.version,
+        spec_version: object.spec_version.as_str(),
+        created_by: object.created_by.as_ref().map(ObjectId::as_str),
+        name: Some(&object.title),
+        marking: object.tlp,
+        revoked: object.revoked,
+        text: &object.text,
+    })?;
+    let newest = known.is_none_or(|known| known.version < object.version);
+    if !new || !newest {
+        return Ok(());
+    }
+    views.delete_edges(group, id)?;
+    put_edges(&object, views)?;
+    if object.indicator.is_some() {
+        put_indicator(entry, &object, views)?;
+    }
+    if let Some(relationship) = object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES) {
+        let context = context(group, &relationship.target, &object.id, views)?;
+        learn(entry, relationship.source.as_str(), context, views)?;
+    }
+    if CONTEXT_TYPES.contains(&object.object_type()) {
+        for edge in views.edges(group, id)?.into_iter().filter(|edge| edge.target == id && edge.label == INDICATES) {
+            let Ok(via) = edge.via.parse() else { continue };
+            let context = Some(Context { id: object.id.clone(), name: object.title.clone(), via });
+            learn(entry, &edge.source, context, views)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps what an object points to: a relationship's two ends, and any object's references.
+fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+    let via = object.id.as_str();
+    if let Some(relationship) = &object.relationship {
+        let (source, target) = (relationship.source.as_str(), relationship.target.as_str());
+        views.put_edge(&Edge { source, target, label: &relationship.label, via })?;
+    }
+    for reference in &object.references {
+        if object.relationship.is_some() && matches!(&*reference.property, "source_ref" | "target_ref") {
+            continue;
+        }
+        let label = reference.property.trim_end_matches("_refs").trim_end_matches("_ref");
+        views.put_edge(&Edge { source: via, target: reference.id.as_str(), label, via })?;
+    }
+    Ok(())
+}
+
+/// Keeps what sensors need of an indicator.
+fn put_indicator(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+    let Some(indicator) = &object.indicator else { return Ok(()) };
+    let read = if indicator.pattern_type == "stix" {
+        shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())
+    } else {
+        Err(format!("pattern_type {}", indicator.pattern_type))
+    };
+    let (values, unmatched) = match read {
+        Ok(values) => (values, None),
+        Err(reason) => (Vec::new(), Some(reason)),
+    };
+    let state = IndicatorState {
+        name: object.title.clone(),
+        role: object.role.unwrap_or_default(),
+        marking: object.tlp.map(|tlp| tlp.as_str().to_owned()),
+        values: values
+            .into_iter()
+            .map(|value| WatchedValue { kind: value.kind().to_string(), value: value.to_string() })
+            .collect(),
+        unmatched,
+        valid_until: indicator.valid_until,
+        ended: object.revoked.then(|| "revoked".to_owned()),
+    };
+    views.put_document(collection::INDICATOR, entry.group, object.id.as_str(), entry.sequence, &write(&state))?;
+    if object.revoked {
+        withdraw(entry, object.id.as_str(), views)?;
+    }
+    Ok(())
+}
+
+fn object_recalled(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
+    let Some(recalled) = read::<Recalled>(body) else { return Ok(()) };
+    let (group, id) = (entry.group, recalled.id.as_str());
+    let owned = views.latest_object(group, id)?.is_some_and(|known| known.owner == entry.author.member);
+    if !owned {
+        return Ok(());
+    }
+    views.withdraw(group, id)?;
+    if let Some(mut state) = views.document(collection::INDICATOR, group, id)?.and_then(|body| read::<IndicatorState>(&body)) {
+        state.ended = Some("recalled".into());
+        views.put_document(collection::INDICATOR, group, id, entry.sequence, &write(&state))?;
+    }
+    withdraw(entry, id, views)
+}
+
+fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
+    let Some(seen) = read::<SightingReported>(body) else { return Ok(()) };
+    let (group, indicator) = (entry.group, seen.indicator.as_str());
+    let time = entry.time.to_string();
+    // The minute (`2026-01-31T09:30`) for the chart, the day (`2026-01-31`) for the number.
+    for key in [time.get(..16), time.get(..10)].into_iter().flatten() {
+        let so_far: u64 = views.document(collection::SEEN, group, key)?.and_then(|body| read(&body)).unwrap_or(0);
+        views.put_document(collection::SEEN, group, key, entry.sequence, &write(&so_far.saturating_add(seen.count)))?;
+    }
+    let Some(state) = views.document(collection::INDICATOR, group, indicator)?.and_then(|body| read::<IndicatorState>(&body))
+    else {
+        return Ok(());
+    };
+    let mut ids = warnings_of(group, indicator, views)?;
+    // One warning per (indicator, campaign): the first sighting settles which, later ones update it.
+    if let Some(mut warning) = ids.first().map(|id| warning(group, *id, views)).transpose()?.flatten() {
+        warning.see(&seen, entry.time);
+        return put_warning(&warning, entry.sequence, views);
+    }
+    let mut contexts = Vec::new();
+    for edge in views.edges(group, indicator)?.into_iter().filter(|edge| edge.source == indicator && edge.label == INDICATES) {
+        let (Ok(target), Ok(via)) = (edge.target.parse(), edge.via.parse()) else { continue };
+        contexts.extend(context(group, &target, &via, views)?);
+    }
+    contexts.sort_by(|a, b| a.id.cmp(&b.id));
+    contexts.dedup_by(|a, b| a.id == b.id);
+    let value = state.values.iter().map(|value| value.value.as_str()).collect::<Vec<_>>().join(", ");
+    let subject =
+        Subject { indicator: seen.indicator.clone(), name: state.name, role: state.role, value, marking: state.marking };
+    let warning = Warning::raise(group, subject, contexts, &seen, entry.time);
+    ids.push(warning.id);
+    views.put_document(collection::WARNINGS_OF, group, indicator, entry.sequence, &write(&ids))?;
+    put_warning(&warning, entry.sequence, views)
+}
+
+fn warning_acknowledged(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
+    let (Some(said), Some(member)) = (read::<WarningAcknowledged>(body), entry.author.member) else { return Ok(()) };
+    let Some(mut warning) = warning(entry.group, said.warning, views)? else { return Ok(()) };
+    if warning.acknowledge(member, said.taken, said.note, entry.time) {
+        put_warning(&warning, entry.sequence, views)?;
+    }
+    Ok(())
+}
+
+fn taxii_answered(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
+    let Some(status) = read::<shieldwall_exchange::taxii::Status>(body) else { return Ok(()) };
+    Ok(views.put_document(collection::STATUS, entry.group, &status.id, entry.sequence, body)?)
+}
+
+/// The campaign, intrusion set or malware `target` is, with its name if this log tells it.
+fn context(group: GroupId, target: &ObjectId, via: &ObjectId, views: &mut Views<'_>) -> Result<Option<Context>, FoldError> {
+    if !CONTEXT_TYPES.contains(&target.object_type()) {
+        return Ok(None);
+    }
+    let name = views.latest_object(group, target.as_str())?.and_then(|known| known.name).unwrap_or_else(|| target.to_string());
+    Ok(Some(Context { id: target.clone(), name, via: via.clone() }))
+}
+
+fn learn(entry: &Entry, indicator: &str, context: Option<Context>, views: &mut Views<'_>) -> Result<(), FoldError> {
+    let (Some(context), group) = (context, entry.group) else { return Ok(()) };
+    for id in warnings_of(group, indicator, views)? {
+        let Some(mut warning) = warning(group, id, views)? else { continue };
+        let renamed = warning.contexts.iter_mut().find(|known| known.id == context.id && known.name != context.name);
+        let news = match renamed {
+            Some(known) => {
+                known.name.clone_from(&context.name);
+                true
+            }
+            None => warning.learn(context.clone(), entry.time),
+        };
+        if news {
+            put_warning(&warning, entry.sequence, views)?;
+        }
+    }
+    Ok(())
+}
+
+fn withdraw(entry: &Entry, indicator: &str, views: &mut Views<'_>) -> Result<(), FoldError> {
+    for id in warnings_of(entry.group, indicator, views)? {
+        let Some(mut warning) = warning(entry.group, id, views)? else { continue };
+        warning.withdraw(entry.time);
+        put_warning(&warning, entry.sequence, views)?;
+    }
+    Ok(())
+}
+
+fn warnings_of(group: GroupId, indicator: &str, views: &mut Views<'_>) -> Result<Vec<WarningId>, FoldError> {
+    Ok(views.document(collection::WARNINGS_OF, group, indicator)?.and_then(|body| read(&body)).unwrap_or_default())
+}
+
+fn warning(group: GroupId, id: WarningId, views: &mut Views<'_>) -> Result<Option<Warning>, FoldError> {
+    Ok(views.document(collection::WARNING, group, &id.to_string())?.and_then(|body| read(&body)))
+}
+
+fn put_warning(warning: &Warning, sequence: u64, views: &mut Views<'_>) -> Result<(), FoldError> {
+    Ok(views.put_document(collection::WARNING, warning.group, &warning.id.to_string(), sequence, &write(warning))?)
+}
