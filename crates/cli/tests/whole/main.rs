@@ -1,0 +1,19 @@
+//! The whole house, from outside: a hub that listens, clients and sensors that speak to it, and the binary itself.
+//!
+//! One binary, so that it is linked once. Each module starts what it needs by [`support::World`] and shares nothing
+//! with the others. What a test measures it prints and does not assert: this machine may be any.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod access;
+mod authorisation;
+mod golden;
+mod openapi;
+mod support;
+mod the_loop;
