@@ -130,12 +130,14 @@ pub fn backup(dir: &Path, to: &Path, progress: Progress<'_>) -> Result<Manifest,
     if accounts.exists() {
         sources.push((accounts, "accounts.db".to_owned(), None));
     }
-    let opened: Vec<(Connection, String, Option<Realm>)> = sources
-        .into_iter()
-        .map(|(path, name, realm)| Ok((open(&path, Mode::Read)?, name, realm)))
-        .collect::<Result<_, FilesError>>()?;
-    for (source, ..) in &opened {
-        total += size(source)?;
+    let mut opened = Vec::new();
+    for (path, name, realm) in sources {
+        let source = open(&path, Mode::Read)?;
+        // The read transaction held from here on keeps the copy at this moment, and keeps SQLite's online backup from
+        // starting over whenever the hub writes.
+        source.execute_batch("BEGIN")?;
+        total += size(&source)?;
+        opened.push((source, name, realm));
     }
     let mut manifest = Manifest { format: MANIFEST_FORMAT, files: Vec::new(), logs: Vec::new() };
     let mut done = 0;
@@ -246,15 +248,12 @@ fn size(connection: &Connection) -> rusqlite::Result<u64> {
     )
 }
 
-/// Copies a database as of one moment: the read transaction held meanwhile keeps SQLite's online backup from starting
-/// over whenever the hub writes.
+/// Copies a database as its open read transaction sees it.
 fn copy(source: &Connection, to: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), BackupError> {
     let page: u64 = source.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    let snapshot = source.unchecked_transaction()?;
-    snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let mut target = Connection::open(to)?;
     {
-        let backup = Backup::new(&snapshot, &mut target)?;
+        let backup = Backup::new(source, &mut target)?;
         loop {
             let step = backup.step(PAGES_AT_ONCE)?;
             let state = backup.progress();
@@ -267,7 +266,6 @@ fn copy(source: &Connection, to: &Path, progress: &mut dyn FnMut(u64)) -> Result
             }
         }
     }
-    drop(snapshot);
     target.close().map_err(|(_, error)| error)?;
     File::open(to).and_then(|file| file.sync_all()).map_err(BackupError::io(to))?;
     Ok(())

@@ -1,5 +1,10 @@
 //! `verify` finds every way of tampering with a ledger that is listed here, and none where there is none.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 mod common;
 
@@ -68,8 +73,10 @@ fn a_sound_ledger_is_sound_also_beside_a_running_hub() {
     let (world, checkpoint) = ledger(dir.path());
     let mut seen = Vec::new();
     let report =
-        verify(dir.path(), &Realm::Real, &[checkpoint.note.clone()], &mut |done, all| seen.push((done, all)))
-            .unwrap();
+        verify(dir.path(), &Realm::Real, std::slice::from_ref(&checkpoint.note), &mut |done, all| {
+            seen.push((done, all))
+        })
+        .unwrap();
     assert!(report.is_sound(), "{:?}", report.problems);
     assert_eq!((report.entries, report.logs.len(), report.key), (320, 3, KeySource::File));
     assert_eq!(seen.last(), Some(&(320, 320)));
@@ -261,7 +268,7 @@ fn a_log_that_was_rolled_back_is_told_by_what_was_signed_of_it() {
 
     // The whole directory put back: only who remembers a checkpoint can tell.
     assert!(check(old.path(), &[]).is_sound());
-    let report = check(old.path(), &[later.note.clone()]);
+    let report = check(old.path(), std::slice::from_ref(&later.note));
     assert_eq!(report.problems[0].kind, P::RolledBack);
 
     // Grown anew to the same size with something else: a fork.

@@ -203,9 +203,14 @@ impl Reading<'_> {
         let (_, asked) = limited(limit, ENVELOPE_OBJECTS_MAX);
         let connection = self.loan.connection()?;
         let mut statement = connection.prepare_cached(
-            "SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g JOIN edges e ON e.grp = g.grp
-             WHERE g.uuid IN (SELECT unhex(value) FROM json_each(?2)) AND (e.source = ?1 OR e.target = ?1)
-             ORDER BY e.source, e.target, e.label, e.via, g.uuid LIMIT ?3",
+            "SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
+             JOIN edges e ON e.grp = g.grp AND e.source = ?1
+             WHERE g.uuid IN (SELECT unhex(value) FROM json_each(?2))
+             UNION
+             SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
+             JOIN edges e ON e.grp = g.grp AND e.target = ?1
+             WHERE g.uuid IN (SELECT unhex(value) FROM json_each(?2))
+             ORDER BY 2, 3, 4, 5, 1 LIMIT ?3",
         )?;
         let rows = statement.query_map(params![id, groups_json(scope), asked - 1], edge_from)?;
         Ok(Visible::under(scope, rows.collect::<Result<_, _>>()?))

@@ -248,9 +248,13 @@ impl<'a> Views<'a> {
     /// [`ViewsError`].
     pub fn edges(&self, group: GroupId, id: &str) -> Result<Vec<EdgeRecord>, ViewsError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM edges e JOIN groups g ON g.grp = e.grp
-             WHERE g.uuid = ?1 AND (e.source = ?2 OR e.target = ?2)
-             ORDER BY e.source, e.target, e.label, e.via",
+            // Two look-ups, one an index: a single one with OR and this order scans the whole group.
+            "SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
+             JOIN edges e ON e.grp = g.grp AND e.source = ?2 WHERE g.uuid = ?1
+             UNION
+             SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
+             JOIN edges e ON e.grp = g.grp AND e.target = ?2 WHERE g.uuid = ?1
+             ORDER BY 2, 3, 4, 5",
         )?;
         let rows = statement.query_map(params![group.uuid().into_bytes(), id], edge_from)?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -1,6 +1,11 @@
 //! A small world to test the ledger in: three members, sharing groups, a fold that indexes what it is given.
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -115,7 +120,7 @@ pub fn open_at(dir: &Path, clock: Arc<ManualClock>) -> Ledger {
 #[derive(Default)]
 pub struct TestFold {
     pub version: u32,
-    counts: BTreeMap<(GroupId, String), u64>,
+    pub counts: BTreeMap<(GroupId, String), u64>,
     pub folded: Arc<AtomicU64>,
 }
 
