@@ -311,8 +311,11 @@ impl Judge {
             to.field = rule.field;
             for path in of(Action::UrlPath(number)) {
                 for host in of(Action::UrlHost(number)) {
-                    compose(host, path, None, url, &mut to);
-                    for port in of(Action::UrlPort(number)) {
+                    let mut ports = of(Action::UrlPort(number)).peekable();
+                    if ports.peek().is_none() {
+                        compose(host, path, None, url, &mut to);
+                    }
+                    for port in ports {
                         compose(host, path, Some(port), url, &mut to);
                     }
                 }

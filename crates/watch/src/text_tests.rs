@@ -9,7 +9,7 @@ use crate::matcher::{Matcher, Mode};
 use crate::value::{Kind, Value, detect};
 use crate::watchlist::{Builder, Watchlist};
 
-const LISTED: [&str; 14] = [
+const LISTED: [&str; 15] = [
     "evil.example",
     "192.0.2.7",
     "198.51.100.0/24",
@@ -24,6 +24,7 @@ const LISTED: [&str; 14] = [
     "12t9YDPgwueZ9NyMgw519p7AA8isjr6SMw",
     "@Please_Read_Me@.txt",
     "mssecsvc.exe",
+    "::5",
 ];
 
 fn list() -> Arc<Watchlist> {
@@ -151,6 +152,10 @@ fn ipv6_in_text() {
         "::",
         "a::b::c",
     ] {
+        assert_eq!(one(text), [0u32; 0], "{text}");
+    }
+    assert_eq!(one("at ::5, again"), [14]);
+    for text in ["xyz::5", "1:::5", "a::5", "::5a", "::5:1"] {
         assert_eq!(one(text), [0u32; 0], "{text}");
     }
     assert_eq!(one("[2001:db8::8]:443"), [5]);

@@ -58,7 +58,7 @@ fn hits(watchlist: &Arc<Watchlist>, format: &str, text: &str) -> Vec<(u32, Strin
         .collect()
 }
 
-const LISTED: [&str; 12] = [
+const LISTED: [&str; 14] = [
     "evil.example",
     "192.0.2.7",
     "2001:db8::7",
@@ -71,6 +71,8 @@ const LISTED: [&str; 12] = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "mssecsvc.exe",
     "2001:db8:ff::/48",
+    "http://bad.example:8080/a",
+    "xn--tda.deep.example",
 ];
 
 /// The list of [`LISTED`], with a JA3 as well.
@@ -133,7 +135,15 @@ fn urls_from_parts() {
     assert_eq!(one(r#"{"http":{"url":"\/b?c=d","hostname":"bad.example"}}"#), [6]);
     assert_eq!(one(r#"{"http":{"hostname":"bad.example","url":"/A"}}"#), [0u32; 0]);
     assert_eq!(one(r#"{"http":{"hostname":"proxy.test","url":"http://bad.example:80/a#x"}}"#), [5]);
+    assert_eq!(one(r#"{"http":{"hostname":"\u0042ad.example","url":"/a"}}"#), [5]);
+    // Which of several parts belong together only the exact reader knows.
+    assert_eq!(
+        one(r#"{"http":{"hostname":"bad.example","url":"/a"},"x":{"hostname":"y.test","url":"/z"}}"#),
+        [5]
+    );
+    assert_eq!(one(r#"{"x":{"hostname":"bad.example"},"http":{"hostname":"y.test","url":"/a"}}"#), [0u32; 0]);
     // A port of the event that is the scheme's own is no part of the URL; another one is.
+    assert_eq!(one(r#"{"http":{"http_port":8080,"hostname":"bad.example","url":"/a"}}"#), [12]);
     assert_eq!(one(r#"{"http":{"hostname":"bad.example","http_port":80,"url":"/a"}}"#), [5]);
 }
 
@@ -208,6 +218,7 @@ fn spellings_that_hide_a_key_or_a_value_are_seen() {
         r#"{"dns":{"rrname":"ｅvil.example"}}"#,
         r#"{"dns":{"rrname":"a。evil.example"}}"#,
         r#"{"dns":{"rrname":"ü.evil.example"}}"#,
+        r#"{"dns":{"rrname":"ü.deep.example"}}"#,
     ] {
         assert_eq!(hits(&list, "suricata", text).len(), 1, "{text}");
     }
@@ -403,8 +414,21 @@ fn event() -> BoxedStrategy<String> {
             }
             format!("{open}\"{before}:{after}{value}{close}")
         });
-    (proptest::collection::vec(member, 1..4), proptest::option::of(json(1)))
-        .prop_map(|(mut members, other)| {
+    let part = (
+        proptest::sample::select(vec!["hostname", "url", "http_port", "host", "uri"]),
+        string(interesting().boxed()),
+    );
+    let parts = proptest::collection::vec(part, 0..4).prop_map(|parts| {
+        let parts: Vec<String> = parts.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+        format!("\"http\":{{{}}}", parts.join(","))
+    });
+    (
+        proptest::collection::vec(member, 1..4),
+        proptest::option::of(json(1)),
+        proptest::collection::vec(parts, 0..3),
+    )
+        .prop_map(|(mut members, other, parts)| {
+            members.extend(parts);
             members.extend(other.map(|json| format!("\"other\":{json}")));
             format!("{{{}}}", members.join(","))
         })

@@ -84,7 +84,7 @@ pub(crate) fn ipv4(text: &[u8]) -> Option<u32> {
     for &byte in text {
         let digit = byte.wrapping_sub(b'0');
         if digit < 10 {
-            part = part * 10 + u32::from(digit);
+            part = part.wrapping_mul(10).wrapping_add(u32::from(digit));
             digits += 1;
         } else if byte == b'.' && digits.wrapping_sub(1) < 3 && part < 256 {
             address = address << 8 | part;

@@ -188,7 +188,7 @@ proptest! {
 
     /// The fast IPv4 reader takes what the standard library takes (and leading zeros besides).
     #[test]
-    fn ipv4_agrees_with_std(text in "[0-9.]{5,17}|[0-9]{1,3}(\\.[0-9]{1,3}){3}") {
+    fn ipv4_agrees_with_std(text in "[0-9.]{5,17}|[0-9]{7,15}|[0-9]{1,3}(\\.[0-9]{1,3}){3}") {
         let ours = normal::ipv4(text.as_bytes());
         if let Ok(theirs) = text.parse::<std::net::Ipv4Addr>() {
             prop_assert_eq!(ours, Some(u32::from(theirs)));
