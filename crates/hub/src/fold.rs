@@ -191,11 +191,13 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
         revoked: object.revoked,
         text: &object.text,
     })?;
-    let newest = known.is_none_or(|known| known.version < object.version);
+    let newest = known.as_ref().is_none_or(|known| known.version < object.version);
     if !new || !newest {
         return Ok(());
     }
-    views.delete_edges(group, id)?;
+    if known.is_some() {
+        views.delete_edges(group, id)?;
+    }
     put_edges(&object, views)?;
     if object.indicator.is_some() {
         put_indicator(entry, &object, views)?;

@@ -416,16 +416,17 @@ fn read_one(
 pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
     let recall: Recall = ask.json().await?;
     let group: GroupId = recall.group.parse().map_err(|_| Problem::absent())?;
-    recall_object(&ask, group, &recall.reason).await?;
+    let id = ask.path("id")?.to_owned();
+    recall_object(&ask, group, &id, &recall.reason).await?;
     Ok(crate::ask::done())
 }
 
-/// Takes back the object named in the path from `group`.
+/// Takes back the object `id` from `group`.
 ///
 /// # Errors
 /// As [`recall`].
-pub async fn recall_object(ask: &Ask, group: GroupId, reason: &str) -> Result<(), Problem> {
-    let id: ObjectId = ask.path("id")?.parse().map_err(|_| Problem::absent())?;
+pub async fn recall_object(ask: &Ask, group: GroupId, id: &str, reason: &str) -> Result<(), Problem> {
+    let id: ObjectId = id.parse().map_err(|_| Problem::absent())?;
     let permit = ask.permit_in(group)?;
     if reason.trim().is_empty() || reason.len() > limits::NAME_BYTES_MAX * 10 {
         return Err(Problem::refused("object.recall.reason", "say in 1 to 2000 bytes why it is taken back"));

@@ -119,7 +119,8 @@ pub async fn remove(ask: Ask) -> Result<Response, Problem> {
     if !query.versions.is_empty() || !query.spec_versions.is_empty() {
         return Err(Problem::unreadable("taxii.delete.filter", "an object is taken back as a whole; leave the filters out"));
     }
-    recall_object(&ask, group, "deleted over TAXII").await?;
+    let id = ask.path("object")?.to_owned();
+    recall_object(&ask, group, &id, "deleted over TAXII").await?;
     let mut response = done();
     *response.status_mut() = StatusCode::OK;
     Ok(response)
