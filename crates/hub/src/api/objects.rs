@@ -284,7 +284,7 @@ fn held(
     let this_version = latest.version == version || {
         let query = ObjectQuery {
             ids: vec![id.to_owned()],
-            versions: VersionFilter { at: vec![version], ..VersionFilter::default() },
+            versions: VersionFilter { at: vec![version], last: false, ..VersionFilter::default() },
             include_withdrawn: true,
             ..ObjectQuery::new(group, 1)
         };

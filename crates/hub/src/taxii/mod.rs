@@ -171,7 +171,10 @@ fn asked(ask: &Ask, endpoint: Endpoint) -> Result<Asked, Problem> {
 }
 
 fn version_filter(versions: &[VersionMatch]) -> VersionFilter {
-    let mut filter = VersionFilter::default();
+    if versions.is_empty() {
+        return VersionFilter::default();
+    }
+    let mut filter = VersionFilter { last: false, ..VersionFilter::default() };
     for version in versions {
         match version {
             VersionMatch::First => filter.first = true,
