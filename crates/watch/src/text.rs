@@ -16,7 +16,7 @@
 
 use std::net::IpAddr;
 
-use crate::offer::{ADDRESSES, DIGESTS, HOSTS, Offer, digest_kind, plain};
+use crate::offer::{DIGESTS, HOSTS, Offer, digest_kind, plain};
 use crate::value::{Kind, normal};
 
 const RUN: u8 = 1;
@@ -123,24 +123,54 @@ fn slice(text: &[u8], from: usize, to: usize) -> &[u8] {
     text.get(from..to).unwrap_or_default()
 }
 
-/// Offers every value in `text`.
+/// Shortest run without a dot that is anything: the shortest wallet (see `value`).
+const WORD_BYTES_MIN: usize = 20;
+const WORDS: u32 = DIGESTS | Kind::Ja3.bit() | Kind::Ja4.bit() | Kind::CryptoAddress.bit();
+const ADDRESSES6: u32 = Kind::Ipv6.bit() | Kind::Cidr6.bit() | Kind::IpPort.bit();
+const DOTTED: u32 = HOSTS | Kind::Url.bit() | Kind::Email.bit() | Kind::FileName.bit();
+
+/// Offers every value in `text`: the runs with a dot, then the long ones without, then IPv6 addresses. Each sort is
+/// found from octets it cannot be without, so most of the text is never looked at twice.
 pub(crate) fn search(text: &[u8], scratch: &mut Vec<u8>, to: &mut impl Offer) {
     let kinds = to.kinds();
-    let mut done = 0;
-    let mut v6_done = 0;
-    while done < text.len() {
-        let Some(skip) = text.get(done..).and_then(|tail| tail.iter().position(|byte| is(*byte, RUN))) else {
-            break;
-        };
-        let from = done + skip;
-        let end = reach(text, from, RUN, usize::MAX);
-        done = end;
-        let run = Run::trimmed(text, from, end);
-        if kinds & ADDRESSES != 0 && from >= v6_done && (at(text, end) == b':' || before(text, from) == b':')
-        {
-            v6_done = ipv6(text, from, end, to);
+    if kinds & DOTTED != 0 {
+        let mut done = 0;
+        for dot in memchr::memchr_iter(b'.', text) {
+            if dot >= done {
+                let from = reach_back(text, dot, RUN, usize::MAX);
+                done = reach(text, dot + 1, RUN, usize::MAX);
+                Run::trimmed(text, from, done).offer(text, kinds, scratch, to);
+            }
         }
-        run.offer(text, kinds, scratch, to);
+    }
+    if kinds & WORDS != 0 {
+        // A run this long covers one of the places looked at.
+        let mut place = WORD_BYTES_MIN - 1;
+        while let Some(byte) = text.get(place) {
+            if is(*byte, RUN) {
+                let from = reach_back(text, place, RUN, usize::MAX);
+                let end = reach(text, place + 1, RUN, usize::MAX);
+                let run = Run::trimmed(text, from, end);
+                word(slice(text, run.from, run.to), kinds, scratch, to);
+                place = end;
+            }
+            place += WORD_BYTES_MIN;
+        }
+    }
+    if kinds & ADDRESSES6 != 0 {
+        let mut done = 0;
+        for colon in memchr::memchr_iter(b':', text) {
+            let (from, end) = if is(before(text, colon), RUN) {
+                (reach_back(text, colon, RUN, usize::MAX), colon)
+            } else if is(at(text, colon + 1), RUN) {
+                (colon + 1, reach(text, colon + 1, RUN, usize::MAX))
+            } else {
+                continue;
+            };
+            if from >= done {
+                done = ipv6(text, from, end, to);
+            }
+        }
     }
 }
 
@@ -161,13 +191,8 @@ impl Run {
 
     fn offer(&self, text: &[u8], kinds: u32, scratch: &mut Vec<u8>, to: &mut impl Offer) {
         let run = slice(text, self.from, self.to);
-        let dotted = memchr::memchr(b'.', run).is_some();
-        if dotted {
-            if kinds & (HOSTS | Kind::Url.bit() | Kind::Email.bit()) != 0 {
-                self.host(text, run, kinds, scratch, to);
-            }
-        } else {
-            word(run, kinds, scratch, to);
+        if kinds & (HOSTS | Kind::Url.bit() | Kind::Email.bit()) != 0 && memchr::memchr(b'.', run).is_some() {
+            self.host(text, run, kinds, scratch, to);
         }
         if kinds & Kind::FileName.bit() != 0
             && memchr::memchr(b'.', slice(text, self.whole.0, self.to)).is_some()
@@ -230,9 +255,9 @@ impl Run {
     }
 }
 
-/// A run without a dot.
+/// A long run, if it has no dot.
 fn word(run: &[u8], kinds: u32, scratch: &mut Vec<u8>, to: &mut impl Offer) {
-    if run.len() < 20 || run.len() > 128 {
+    if run.len() < WORD_BYTES_MIN || run.len() > 128 || memchr::memchr(b'.', run).is_some() {
         return;
     }
     if kinds & (DIGESTS | Kind::Ja3.bit()) != 0
