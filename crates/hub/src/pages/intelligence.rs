@@ -378,7 +378,7 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
     ask.permit_in(group)?;
     let mut error = None;
     if form.get("sure") == "yes" {
-        match objects::recall_object(&ask, group, &reason).await {
+        match objects::recall_object(&ask, group, &id, &reason).await {
             Ok(()) => return Ok(see_other(&format!("/intelligence/{id}"))),
             Err(problem) if problem.code == "object.recall.reason" => error = Some(problem),
             Err(problem) => return Err(problem),
