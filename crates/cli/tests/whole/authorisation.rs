@@ -143,7 +143,7 @@ impl Stage {
             ("GET", "/api/v1/ledger/{group}/checkpoint") => client.get(&format!("/api/v1/ledger/{group}/checkpoint")).await,
             ("GET", "/api/v1/ledger/{group}/verify") => client.get(&format!("/api/v1/ledger/{group}/verify")).await,
             ("POST", "/api/v1/sightings") => {
-                let key = format!("cell-{}", world.number());
+                let key = format!("key-of-cell-{}", world.number());
                 let request = client.change(Method::POST, route.path).header("idempotency-key", key);
                 Answer::to(request.json(&sighting(world, group, object))).await
             }
@@ -249,7 +249,7 @@ impl Stage {
             ("POST", "/warnings/{id}/acknowledge") => {
                 client.post_form(&format!("/warnings/{warning}/acknowledge"), &[("note", "seen")]).await
             }
-            ("POST", "/members") => client.post_form("/members", &[("name", &name), ("kind", "partner")]).await,
+            ("POST", "/members") => client.post_form("/members", &[("member", &name), ("kind", "partner")]).await,
             ("POST", "/groups") => {
                 let fields = [("name", name.as_str()), ("ceiling", "GREEN"), ("names", "hidden"), ("members", "PT")];
                 client.post_form("/groups", &fields).await
@@ -283,6 +283,7 @@ fn told(answer: &Answer) -> String {
     let is_json = answer.header("content-type") == Some("application/json");
     let refused = if is_json { answer.json()["refused"][0]["code"].as_str().map(str::to_owned) } else { None };
     match refused {
+        Some(code) if code == "access.hidden" => "hidden".into(),
         Some(code) => format!("{} {code}", answer.status),
         None => answer.status.to_string(),
     }
@@ -293,7 +294,8 @@ Who may do what. Written by crates/cli/tests/whole/authorisation.rs; every cell 
 
 A cell is the status of a request that succeeds for whoever may make it: on what one's own member is party to, then
 after a bar on what it is not party to, where that differs. 401 and `sign-in` (a page that leads to signing in):
-nobody known; 403: the role may not; 404: absent or hidden, which are one to the reader. 410 on a link: a bad secret.
+nobody known; 403: the role may not; 404 (in a report taken in part, `hidden`): absent or hidden, which are one to the
+reader. 422 under /setup and 303 under /sign-in are what anybody gets who holds the link or the password.
 `public` comes without credentials, people to pages with a session, everybody else with an API token.
 
 ";

@@ -16,4 +16,5 @@ mod authorisation;
 mod golden;
 mod openapi;
 mod support;
+mod taxii;
 mod the_loop;
