@@ -40,23 +40,24 @@ copy-root = Copy the root
 details = Details
 command = Command
 never = never
+table-of = { $name } (table)
 facts-title = Facts
 
 ## Numbers and times
 moment = { $day } { $month } { $year } { $clock } UTC
 day = { $day } { $month } { $year }
-month-1 = January
-month-2 = February
-month-3 = March
-month-4 = April
+month-1 = Jan
+month-2 = Feb
+month-3 = Mar
+month-4 = Apr
 month-5 = May
-month-6 = June
-month-7 = July
-month-8 = August
-month-9 = September
-month-10 = October
-month-11 = November
-month-12 = December
+month-6 = Jun
+month-7 = Jul
+month-8 = Aug
+month-9 = Sep
+month-10 = Oct
+month-11 = Nov
+month-12 = Dec
 ago-now = just now
 ago-seconds = { $shown } s ago
 ago-minutes = { $shown } min ago
@@ -208,6 +209,7 @@ tile-sensors-note = { $count ->
     [0] none silent
    *[other] { $shown } silent
 }
+tile-sensors-none = none heard yet
 tile-median = Time to warn, median
 tile-median-note = { $count ->
     [one] over { $shown } warning received
@@ -340,6 +342,7 @@ cluster-title = { $count ->
    *[other] { $name }: { $shown } warnings
 }
 cluster-both = These fall together because both indicate { $what }.
+cluster-all = These { $shown } fall together because all indicate { $what }.
 cluster-many = { $shown } of these fall together because they indicate { $what }.
 cluster-why = The relationships that say so
 cluster-proof = { $warning } indicates { $what } ({ $via })
@@ -364,14 +367,14 @@ fact-values = Values
 fact-unmatched = Not matched
 fact-unmatched-text = Sensors do not match this pattern:
 fact-id = Identifier
-value-kind-domain = Domain name
+value-kind-domain-name = Domain name
 value-kind-url = URL
-value-kind-ipv4 = IPv4 address
-value-kind-ipv6 = IPv6 address
-value-kind-cidr4 = IPv4 network
-value-kind-cidr6 = IPv6 network
+value-kind-ipv4-addr = IPv4 address
+value-kind-ipv6-addr = IPv6 address
+value-kind-ipv4-cidr = IPv4 network
+value-kind-ipv6-cidr = IPv6 network
 value-kind-ip-port = Address and port
-value-kind-email = E-mail address
+value-kind-email-addr = E-mail address
 value-kind-md5 = MD5 hash
 value-kind-sha1 = SHA-1 hash
 value-kind-sha256 = SHA-256 hash
@@ -413,8 +416,8 @@ relations-count = { $count ->
    *[other] { $shown } relations
 }
 relations-none = Nothing points here, and this points nowhere.
-relation-out = This
-relation-in = To this:
+relation-out = to
+relation-in = from
 graph-label = { $count ->
     [one] { $name } and its relation; the same relation is in the table.
    *[other] { $name } and its { $shown } relations; the same relations are in the table.
@@ -482,8 +485,8 @@ group-own = Your member alone
 group-own-explained = What your member shares with nobody: among other things, its sightings by name.
 group-parties = Parties
 group-reporters = Who saw it
-group-names-shown = Reporters are named to the parties
-group-names-hidden = Only how many, and in which sectors
+group-names-shown = Named to the parties
+group-names-hidden = Not named: only how many, and in which sectors
 admit-title = Admit a member
 admit-submit = Admit
 form-group-title = Form a sharing group

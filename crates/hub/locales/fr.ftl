@@ -40,6 +40,7 @@ copy-root = Copier la racine
 details = Détails
 command = Commande
 never = jamais
+table-of = { $name } (tableau)
 facts-title = En bref
 
 ## Nombres et dates
@@ -51,18 +52,18 @@ day = { $day ->
     [1] 1er
    *[other] { $day }
 } { $month } { $year }
-month-1 = janvier
-month-2 = février
+month-1 = janv.
+month-2 = févr.
 month-3 = mars
-month-4 = avril
+month-4 = avr.
 month-5 = mai
 month-6 = juin
-month-7 = juillet
+month-7 = juil.
 month-8 = août
-month-9 = septembre
-month-10 = octobre
-month-11 = novembre
-month-12 = décembre
+month-9 = sept.
+month-10 = oct.
+month-11 = nov.
+month-12 = déc.
 ago-now = à l’instant
 ago-seconds = il y a { $shown } s
 ago-minutes = il y a { $shown } min
@@ -216,6 +217,7 @@ tile-sensors-note = { $count ->
     [one] { $shown } muette
    *[other] { $shown } muettes
 }
+tile-sensors-none = aucune ne s’est manifestée
 tile-median = Délai d’alerte médian
 tile-median-note = { $count ->
     [one] sur { $shown } alerte reçue
@@ -348,6 +350,7 @@ cluster-title = { $count ->
    *[other] { $name } : { $shown } alertes
 }
 cluster-both = Ces alertes vont ensemble parce que toutes deux indiquent { $what }.
+cluster-all = Ces { $shown } alertes vont ensemble parce que toutes indiquent { $what }.
 cluster-many = { $shown } de ces alertes vont ensemble parce qu’elles indiquent { $what }.
 cluster-why = Les relations qui l’établissent
 cluster-proof = { $warning } indique { $what } ({ $via })
@@ -372,14 +375,14 @@ fact-values = Valeurs
 fact-unmatched = Non recherché
 fact-unmatched-text = Les sondes ne recherchent pas ce motif :
 fact-id = Identifiant
-value-kind-domain = Nom de domaine
+value-kind-domain-name = Nom de domaine
 value-kind-url = URL
-value-kind-ipv4 = Adresse IPv4
-value-kind-ipv6 = Adresse IPv6
-value-kind-cidr4 = Réseau IPv4
-value-kind-cidr6 = Réseau IPv6
+value-kind-ipv4-addr = Adresse IPv4
+value-kind-ipv6-addr = Adresse IPv6
+value-kind-ipv4-cidr = Réseau IPv4
+value-kind-ipv6-cidr = Réseau IPv6
 value-kind-ip-port = Adresse et port
-value-kind-email = Adresse électronique
+value-kind-email-addr = Adresse électronique
 value-kind-md5 = Empreinte MD5
 value-kind-sha1 = Empreinte SHA-1
 value-kind-sha256 = Empreinte SHA-256
@@ -421,8 +424,8 @@ relations-count = { $count ->
    *[other] { $shown } relations
 }
 relations-none = Rien ne mène ici, et ceci ne mène nulle part.
-relation-out = Ceci
-relation-in = Vers ceci :
+relation-out = vers
+relation-in = depuis
 graph-label = { $count ->
     [one] { $name } et sa relation ; le tableau contient la même.
    *[other] { $name } et ses { $shown } relations ; le tableau contient les mêmes.
@@ -490,8 +493,8 @@ group-own = Votre membre seul
 group-own-explained = Ce que votre membre ne partage avec personne : entre autres, ses détections nominatives.
 group-parties = Participants
 group-reporters = Qui l’a vu
-group-names-shown = Les déclarants sont nommés aux participants
-group-names-hidden = Seulement combien, et dans quels secteurs
+group-names-shown = Nommés aux participants
+group-names-hidden = Non nommés : seulement combien, et dans quels secteurs
 admit-title = Admettre un membre
 admit-submit = Admettre
 form-group-title = Constituer un groupe de partage

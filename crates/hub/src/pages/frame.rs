@@ -7,6 +7,7 @@ use crate::api::warnings;
 use crate::app::App;
 use crate::ask::Ask;
 use crate::pages::assets::asset;
+use crate::pages::cards;
 use crate::pages::texts::Texts;
 use crate::problem::Problem;
 
@@ -147,7 +148,7 @@ pub async fn warnings_new(ask: &Ask) -> Result<usize, Problem> {
     Ok(newest
         .iter()
         .filter(|warning| warning.withdrawn.is_none())
-        .filter(|warning| warning.acknowledged.get(&mine).is_none_or(|known| known.by_person.is_none()))
+        .filter(|warning| cards::is_new(warning, mine))
         .count())
 }
 

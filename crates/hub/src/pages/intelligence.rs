@@ -50,6 +50,7 @@ const TYPES: [&str; 19] = [
 struct Row {
     id: String,
     name: String,
+    is_value: bool,
     object_type: String,
     tlp: Html,
     group: String,
@@ -81,6 +82,7 @@ struct RelationRow {
     label: String,
     other: String,
     name: String,
+    is_value: bool,
     object_type: String,
     via: Option<String>,
 }
@@ -117,6 +119,7 @@ struct ObjectPage {
     t: Texts,
     frame: Frame,
     about: ObjectBody,
+    is_value: bool,
     object_type: String,
     tlp: Html,
     owner: String,
@@ -141,6 +144,11 @@ struct RecallPage {
     group_name: String,
     reason: String,
     error: Option<String>,
+}
+
+/// Whether a name is a value (a hash, an address, a path) rather than words: it is then set to be read letter by letter.
+fn is_value(name: &str) -> bool {
+    !name.contains(' ') && (name.len() >= 32 || name.contains(['.', ':', '/', '\\', '@']))
 }
 
 fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
@@ -193,6 +201,7 @@ pub async fn list(ask: Ask) -> Result<Response, Problem> {
         .iter()
         .map(|object| Row {
             id: object.id.clone(),
+            is_value: is_value(&object.name),
             name: object.name.clone(),
             object_type: t.object_type(&object.object_type),
             tlp: t.tlp(object.marking.as_deref()),
@@ -239,6 +248,7 @@ fn relation_rows(t: Texts, id: &str, relations: &[Relation]) -> Vec<RelationRow>
             RelationRow {
                 outgoing,
                 label: relation.label.clone(),
+                is_value: relation.name.as_deref().is_none_or(is_value),
                 name: relation.name.clone().unwrap_or_else(|| other.clone()),
                 object_type: t.object_type(other.split("--").next().unwrap_or_default()),
                 other: other.clone(),
@@ -347,6 +357,7 @@ pub async fn object(ask: Ask) -> Result<Response, Problem> {
     html(&ObjectPage {
         t,
         frame: Frame::titled(&ask, Place::Intelligence, about.name.clone()).await?,
+        is_value: is_value(&about.name),
         object_type: t.object_type(&about.object_type),
         tlp: t.tlp(about.marking.as_deref()),
         owner: owner_name(&ask, t, about.owner.as_ref()),
@@ -428,6 +439,18 @@ mod tests {
         ];
         assert_eq!(page_after(&query, Some("n+w")), "/intelligence?text=wanna+cry%26&after=n%2Bw");
         assert_eq!(page_after(&query, None), "/intelligence?text=wanna+cry%26");
+    }
+
+    #[test]
+    fn values_are_told_from_words() {
+        for value in ["203.0.113.40", "c:\\windows\\perfc", "24d004a104d4d54034dbcffc2a4b19a1", "a@b.example"]
+        {
+            assert!(is_value(value), "{value}");
+        }
+        for words in ["WannaCry", "EternalBlue use, May 2017", "a very long name of an operation by somebody"]
+        {
+            assert!(!is_value(words), "{words}");
+        }
     }
 
     #[test]

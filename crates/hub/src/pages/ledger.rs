@@ -103,7 +103,7 @@ fn row(ask: &Ask, t: Texts, entry: EntryBody) -> Row {
     Row {
         kind: kind_name(t, &entry.kind),
         member: member.unwrap_or_else(|| t.text("author-hub")),
-        at: t.moment(&entry.time),
+        at: t.instant(&entry.time),
         sequence: t.number(entry.sequence),
         size: entry.bytes.map_or_else(|| t.text("entry-redacted"), |bytes| t.count("bytes-count", bytes)),
         entry,

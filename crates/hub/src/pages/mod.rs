@@ -16,6 +16,7 @@ use self::frame::Door;
 use self::texts::Texts;
 
 pub mod assets;
+pub mod cards;
 pub mod feed;
 pub mod forms;
 pub mod frame;
@@ -106,13 +107,18 @@ mod tests {
 
     /// The keys a source names: what stands in quotes right after one of the calls that say a text.
     fn named(source: &str) -> BTreeSet<String> {
-        const CALLS: [&str; 8] = [
+        const CALLS: [&str; 13] = [
             "text(",
             "count(",
             "with(",
             "rich(",
             "text_with(",
             "tile(",
+            "table(",
+            "Place::Picture, ",
+            "Place::Warnings, ",
+            "Place::Intelligence, ",
+            "Place::Sensors, ",
             "Place::Members, ",
             "Place::Ledger, ",
         ];
@@ -153,6 +159,11 @@ mod tests {
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
         add("token-", &["good", "expired", "revoked"]);
+        add("cluster-", &["both", "all", "many"]);
+        add("warning-seen", &["", "-at"]);
+        add("tile-", &["median", "p95", "median-note", "p95-note"]);
+        let kinds = shieldwall_watch::value::Kind::ALL.map(|kind| kind.as_str());
+        add("value-kind-", &kinds);
         keys
     }
 

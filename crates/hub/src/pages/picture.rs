@@ -6,12 +6,13 @@ use shieldwall_model::access::Action;
 
 use crate::api::picture::{self, Chart, Picture};
 use crate::ask::Ask;
+use crate::pages::cards::Card;
 use crate::pages::feed::{self, Item};
 use crate::pages::frame::{Frame, Place, csrf};
 use crate::pages::html;
 use crate::pages::markup::Html;
 use crate::pages::texts::Texts;
-use crate::pages::warnings::{Card, live_cards};
+use crate::pages::warnings::live_cards;
 use crate::problem::Problem;
 
 /// What the alliance promises: every member warned within this time, in milliseconds.
@@ -101,10 +102,15 @@ fn tiles(t: Texts, picture: &Picture, sees_sensors: bool) -> Vec<Tile> {
     ];
     if sees_sensors {
         let silent = picture.sensors.saturating_sub(picture.sensors_live);
+        let note = if picture.sensors == 0 {
+            t.text("tile-sensors-none")
+        } else {
+            t.count("tile-sensors-note", silent)
+        };
         tiles.push(tile(
             "tile-sensors",
             t.number(picture.sensors_live),
-            t.count("tile-sensors-note", silent),
+            note,
             if silent > 0 { "is-warn" } else { "" },
         ));
     }

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 pub struct Texts(Language);
 
 /// Where a time stands in a calendar, read from its RFC 3339 text in UTC.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Calendar<'a> {
     year: &'a str,
     month: u8,
@@ -65,6 +65,11 @@ impl Texts {
         self.0.text(key)
     }
 
+    /// The label of a table about what `key` names.
+    pub fn table(self, key: &str) -> String {
+        self.with("table-of", "name", self.text(key))
+    }
+
     /// The text of `key`, if it has one.
     pub fn known(self, key: &str) -> Option<String> {
         let text = self.0.text(key);
@@ -98,7 +103,7 @@ impl Texts {
         let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
         for (index, digit) in digits.chars().enumerate() {
             let left = digits.len() - index;
-            if index > 0 && left % 3 == 0 && !grouped.ends_with('-') {
+            if index > 0 && left.is_multiple_of(3) && !grouped.ends_with('-') {
                 grouped.push(separator);
             }
             grouped.push(digit);
@@ -126,6 +131,13 @@ impl Texts {
     /// A day, in UTC.
     pub fn day(self, at: impl Display) -> Html {
         self.time(&at.to_string(), |calendar| self.day_and_clock("day", calendar))
+    }
+
+    /// A time as a day and a clock to the second, in UTC.
+    pub fn instant(self, at: impl Display) -> Html {
+        self.time(&at.to_string(), |calendar| {
+            self.day_and_clock("moment", &Calendar { clock: calendar.seconds, ..*calendar })
+        })
     }
 
     /// The time of day to the second, in UTC; the day is in the element's title.
@@ -265,6 +277,7 @@ mod tests {
         );
         assert!(FRENCH.moment(at).to_string().contains(">12 mai 2017 à 07:24 UTC<"), "{}", FRENCH.moment(at));
         assert!(FRENCH.day("2017-05-01T00:00:00Z").to_string().contains(">1er mai 2017<"));
+        assert!(ENGLISH.instant(at).to_string().contains(">12 May 2017 07:24:09 UTC<"));
         assert!(ENGLISH.clock(at).to_string().contains(">07:24:09<"));
         assert_eq!(ENGLISH.moment("<not a time>").to_string(), "&#60;not a time&#62;");
     }
