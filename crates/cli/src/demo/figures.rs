@@ -4,9 +4,12 @@
 //! Definitions: the project's metrics, with t0 the first malicious activity anywhere. Times between machines are real
 //! milliseconds; times of the attack are scenario time. Denominators stand beside every share.
 
+mod report;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use shieldwall_assess::rules::percentile;
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::time::Timestamp;
@@ -16,6 +19,8 @@ use super::intel::Item;
 use super::kinds::Meaning;
 use super::scenario::Scenario;
 use super::script::{Cause, Deed, Script, Telling};
+
+pub(crate) use report::{EventReport, Indicators, NotMatchable, Open, Report, Spread};
 
 /// What was observed while the script was played. Players and items are named by their places.
 #[derive(Clone, Debug, Default)]
@@ -81,135 +86,6 @@ pub(crate) struct WarningSeen {
     pub(crate) item: usize,
     /// When, in real time.
     pub(crate) received: Timestamp,
-}
-
-/// The figures.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Report {
-    /// Shared, matched, recorded, everybody warned, and nothing blocked that must not be.
-    pub(crate) loop_closed: bool,
-    /// Why not, in words.
-    pub(crate) reasons: Vec<String>,
-    /// The scenario's id.
-    pub(crate) scenario: String,
-    /// Members of the alliance.
-    pub(crate) members: usize,
-    /// Members other than the first to report that received a warning.
-    pub(crate) warned: usize,
-    /// From the match at the reporting sensor to the warning at each other member's.
-    pub(crate) time_to_warn_ms: Option<Spread>,
-    /// Whether a kill switch stood on any block list.
-    pub(crate) kill_switch_blocked: bool,
-    /// Values that stood on a block list although their role forbids it.
-    pub(crate) do_not_block_blocked: usize,
-    /// From the first malicious activity to the first sighting, in scenario time.
-    pub(crate) time_to_detect_seconds: Option<f64>,
-    /// Members in whose networks the attack showed.
-    pub(crate) members_hit: usize,
-    /// How many of them had been warned before.
-    pub(crate) members_warned_before_hit: usize,
-    /// How many of them had all that may be blocked on their block list before.
-    pub(crate) protected_before_hit: usize,
-    /// What stayed open.
-    pub(crate) open: Vec<Open>,
-    /// What became of each event, in the scenario's order.
-    pub(crate) events: Vec<EventReport>,
-    /// What became of contacts no event tells of.
-    pub(crate) assumed: Vec<EventReport>,
-    /// What became of the published values.
-    pub(crate) indicators: Indicators,
-    /// Victims' places outside the alliance.
-    pub(crate) outside: BTreeSet<String>,
-    /// What was decided where the scenario is silent.
-    pub(crate) notes: Vec<String>,
-    /// The seed.
-    pub(crate) seed: u64,
-    /// How long the replay took.
-    pub(crate) elapsed_seconds: f64,
-}
-
-/// How times are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Spread {
-    /// Half of them are at most this, in milliseconds.
-    pub(crate) p50: f64,
-    /// 95 in a hundred are at most this.
-    pub(crate) p95: f64,
-    /// All are at most this.
-    pub(crate) max: f64,
-    /// How many there are.
-    pub(crate) count: usize,
-}
-
-/// Something that stayed open.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Open {
-    /// What sort, as a stable word.
-    pub(crate) what: &'static str,
-    /// How many.
-    pub(crate) count: usize,
-    /// In words.
-    pub(crate) text: String,
-}
-
-/// What became of an event, or of a contact no event tells of.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct EventReport {
-    /// When.
-    pub(crate) t: Timestamp,
-    /// How exactly that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) precision: Option<String>,
-    /// Its kind, in the scenario's word.
-    pub(crate) kind: String,
-    /// Where, in the scenario's words.
-    pub(crate) r#where: String,
-    /// What happened.
-    pub(crate) text: String,
-    /// Members in whose networks the attack showed.
-    pub(crate) members: Vec<String>,
-    /// Places outside the alliance that were hit.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) outside: Vec<String>,
-    /// Whether the scenario does not name these members.
-    pub(crate) assumed: bool,
-    /// Values that showed there.
-    pub(crate) planted: usize,
-    /// Values of these that were matched.
-    pub(crate) detected: usize,
-    /// Other members that were warned of them.
-    pub(crate) warned: usize,
-    /// Of values this member was the first to see here: from match to warning.
-    pub(crate) time_to_warn_ms: Option<Spread>,
-    /// `history`, `told`, `shared`, `outside`, `detected`, `detected-not-all-warned`, `before-intelligence`, `missed`,
-    /// `nothing-to-match`, `not-played` or `aftermath`.
-    pub(crate) status: &'static str,
-}
-
-/// What became of the published values.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Indicators {
-    /// Taken by the hub.
-    pub(crate) shared: usize,
-    /// Put into telemetry somewhere.
-    pub(crate) planted: usize,
-    /// Matched somewhere.
-    pub(crate) matched: usize,
-    /// Never put into telemetry, and why.
-    pub(crate) not_matchable: Vec<NotMatchable>,
-}
-
-/// A value that was shared to be read by people alone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct NotMatchable {
-    /// Its type.
-    pub(crate) r#type: String,
-    /// The value.
-    pub(crate) value: String,
-    /// Its role.
-    pub(crate) role: IndicatorRole,
-    /// Why.
-    pub(crate) reason: String,
 }
 
 /// What was to be played.
@@ -604,170 +480,5 @@ fn reported(play: Play<'_>, outcome: Option<Outcome>, status: &'static str) -> E
         warned: outcome.as_ref().map_or(0, |outcome| outcome.warned),
         time_to_warn_ms: outcome.and_then(|outcome| outcome.times),
         status,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::scenario::tests::of;
-    use super::super::script::tests::{Written, written};
-    use super::*;
-
-    const SMALL: &str = r#"{"id":"small","window":["2021-03-01T10:00:00Z","2021-03-01T11:00:00Z"],
-        "events":[{"t":"2021-03-01T10:10:00Z","kind":"victim","where":"PL"},{"t":"2021-03-01T10:30:00Z","kind":"victim","where":"CZ"},
-                  {"t":"2021-03-01T10:40:00Z","kind":"count","where":"RU"}],
-        "indicators":[{"type":"domain","value":"bad.example","role":"malicious"},
-                      {"type":"domain","value":"stop.example","role":"killswitch_do_not_block"},
-                      {"type":"btc","value":"13AM4VW2dhxYgXeQepoHkHSQuy6NgaEb94","role":"malicious"}]}"#;
-
-    fn real(milliseconds: i64) -> Timestamp {
-        Timestamp::parse("2026-01-01T00:00:00Z").unwrap().plus_micros(milliseconds * 1_000)
-    }
-
-    /// A house in which everything works: contacts a second apart, matched after 5 ms, warned 20 ms later.
-    fn perfect(written: &Written) -> Observed {
-        let mut observed = Observed { raised: 2, by_person: 1, elapsed_seconds: 1.0, ..Observed::default() };
-        let mut clock = 0;
-        for act in &written.script.acts {
-            clock += 1_000;
-            match &act.deed {
-                Deed::Tell { .. } => {}
-                Deed::Share { items, .. } => observed.shared.extend(items),
-                Deed::Contact { player, items, cause, .. } => {
-                    let guarded = Some(!observed.shared.is_empty());
-                    let contact = ContactSeen {
-                        cause: *cause,
-                        player: *player,
-                        at: act.at,
-                        written: real(clock),
-                        items: items.clone(),
-                        guarded,
-                    };
-                    observed.contacts.push(contact);
-                    for item in items
-                        .iter()
-                        .copied()
-                        .filter(|item| observed.shared.contains(item))
-                        .collect::<Vec<_>>()
-                    {
-                        observed.matches.push(MatchSeen { player: *player, item, detected: real(clock + 5) });
-                        observed.recorded.insert((*player, item));
-                        for other in 0..written.cast.players.len() {
-                            observed.warnings.push(WarningSeen {
-                                player: other,
-                                item,
-                                received: real(clock + 25),
-                            });
-                        }
-                    }
-                }
-            }
-        }
-        observed
-    }
-
-    fn report_of(written: &Written, observed: &Observed) -> Report {
-        let play = Play {
-            scenario: &written.scenario,
-            cast: &written.cast,
-            items: &written.items,
-            script: &written.script,
-            seed: 1,
-        };
-        report(play, observed, &[])
-    }
-
-    #[test]
-    fn a_perfect_house_closes_the_loop() {
-        let written = written(of(SMALL), 1);
-        let report = report_of(&written, &perfect(&written));
-        assert!(report.loop_closed, "{:?}", report.reasons);
-        assert_eq!((report.members, report.warned, report.kill_switch_blocked), (12, 11, false));
-        let spread = report.time_to_warn_ms.unwrap();
-        assert_eq!((spread.p50, spread.p95, spread.max), (20.0, 20.0, 20.0));
-        assert_eq!(spread.count % 11, 0);
-        // 36 s of analysis, 9 s until the network shows it again.
-        assert_eq!(report.time_to_detect_seconds, Some(45.0));
-        // Poland was hit before anybody could know; everybody after it was warned and protected.
-        assert_eq!(report.members_warned_before_hit, report.members_hit - 1);
-        assert_eq!(report.protected_before_hit, report.members_hit - 1);
-        let statuses: Vec<&str> = report.events.iter().map(|event| event.status).collect();
-        assert_eq!(statuses, ["detected", "detected", "told"]);
-        assert_eq!(report.events[0].members, ["PL"]);
-        assert_eq!(
-            (report.events[0].planted, report.events[0].detected, report.events[0].warned),
-            (2, 2, 11)
-        );
-        assert_eq!(
-            (report.indicators.shared, report.indicators.planted, report.indicators.matched),
-            (3, 2, 2)
-        );
-        assert_eq!(report.indicators.not_matchable[0].r#type, "btc");
-        let open: Vec<&str> = report.open.iter().map(|open| open.what).collect();
-        assert_eq!(open, ["unacknowledged", "hit-unwarned", "not-matchable", "outside"]);
-        assert!(report.open[1].text.ends_with("PL"));
-    }
-
-    #[test]
-    fn each_break_opens_the_loop_and_says_so() {
-        let written = written(of(SMALL), 1);
-        let broken = |spoil: &dyn Fn(&mut Observed), word: &str| {
-            let mut observed = perfect(&written);
-            spoil(&mut observed);
-            let report = report_of(&written, &observed);
-            assert!(
-                !report.loop_closed && report.reasons.iter().any(|reason| reason.contains(word)),
-                "{word}: {:?}",
-                report.reasons
-            );
-            report
-        };
-        broken(&|observed| observed.shared.clear(), "no intelligence");
-        broken(&|observed| observed.matches.clear(), "was matched by a sensor");
-        broken(&|observed| _ = observed.recorded.pop_first(), "do not stand in the ledger");
-        broken(&|observed| observed.warnings.retain(|seen| seen.player != 11), "10 of 11 other members");
-        let last = perfect(&written).warnings.iter().map(|seen| seen.received).max().unwrap();
-        let late = broken(
-            &|observed| observed.warnings.retain(|seen| seen.player != 11 || seen.received < last),
-            "did not arrive",
-        );
-        assert!(
-            late.open.iter().any(|open| open.what == "warning-missing" && open.text.contains("duty office"))
-        );
-        broken(&|observed| observed.troubles.push("the hub fell over".into()), "fell over");
-        let switch = broken(&|observed| observed.blocked.push((1, "PL".into())), "must not be blocked");
-        assert!(switch.kill_switch_blocked);
-    }
-
-    #[test]
-    fn what_cannot_be_played_says_why() {
-        for (json, word) in [
-            ("{}", "nobody who is hit"),
-            (
-                r#"{"indicators":[{"type":"domain","value":"a.example","role":"malicious"}]}"#,
-                "nobody who is hit",
-            ),
-            (r#"{"victims":[{"country":"FR"}]}"#, "no indicator"),
-            (
-                r#"{"victims":[{"country":"FR"}],"indicators":[{"type":"mutex","value":"x","role":"malicious"}]}"#,
-                "can stand in telemetry",
-            ),
-        ] {
-            let written = written(of(json), 1);
-            let report = report_of(&written, &perfect(&written));
-            assert!(
-                !report.loop_closed && report.reasons.iter().any(|reason| reason.contains(word)),
-                "{json}: {:?}",
-                report.reasons
-            );
-            assert_eq!(report.time_to_warn_ms, None);
-        }
-    }
-
-    #[test]
-    fn times_are_spread_by_nearest_rank() {
-        let mut micros: Vec<i64> = (1..=100).map(|number| number * 1_000).rev().collect();
-        assert_eq!(spread(&mut micros), Some(Spread { p50: 50.0, p95: 95.0, max: 100.0, count: 100 }));
-        assert_eq!(spread(&mut []), None);
     }
 }

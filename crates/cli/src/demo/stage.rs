@@ -4,16 +4,16 @@
 //! indicator travels to the sensors, or a sighting to everybody, the scenario's clock stands still. What takes 40 ms
 //! here took 40 ms there, and what came first does not depend on how fast the replay is.
 
+mod survey;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use shieldwall_exchange::entries::OBJECT_SHARED;
 use shieldwall_model::id::{Entropy, MemberId};
 use shieldwall_model::time::{Clock, Timestamp};
 use shieldwall_watch::generate::Generator;
-use shieldwall_watch::value::Kind;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -378,150 +378,11 @@ impl<'a> Stage<'a> {
         let listed: BTreeSet<String> = self.set.house.block_list(player).into_iter().collect();
         Some(values.iter().all(|value| listed.contains(value)))
     }
-
-    /// Looks through the ledger, the warnings, the watchlist and every block list.
-    async fn survey(&mut self) -> Result<(), HouseError> {
-        {
-            let heard = self.set.house.ears.heard();
-            self.observed.matches.clone_from(&heard.matches);
-            self.observed.warnings.clone_from(&heard.warnings);
-        }
-        let fallen = self.set.house.fallen().await;
-        self.observed.troubles.extend(fallen);
-        self.recorded().await?;
-        let taken = self.set.house.entries("warning.acknowledged").await?;
-        let by_person = taken.iter().filter(|entry| entry["body"]["taken"] == "by-person");
-        let by_person: BTreeSet<&str> =
-            by_person.filter_map(|entry| entry["body"]["warning"].as_str()).collect();
-        self.observed.by_person = by_person.len();
-        let careful: Vec<(usize, &Item)> = self
-            .set
-            .play
-            .items
-            .iter()
-            .enumerate()
-            .filter(|(_, item)| !item.role.may_be_blocked() && item.value.is_some())
-            .collect();
-        for player in 0..self.set.play.cast.players.len() {
-            for line in self.set.house.block_list(player) {
-                for (index, _) in careful.iter().filter(|(_, item)| touches(&line, item)) {
-                    self.observed.blocked.push((*index, self.name(player).to_owned()));
-                }
-            }
-        }
-        self.hub_blocks(&careful).await
-    }
-
-    /// Finds which sightings stand in the ledger.
-    async fn recorded(&mut self) -> Result<(), HouseError> {
-        let indicators = self.set.house.entries(OBJECT_SHARED).await?;
-        let mut items: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
-        for entry in &indicators {
-            let Some(id) = entry["body"]["id"].as_str().filter(|id| id.starts_with("indicator--")) else {
-                continue;
-            };
-            let Ok(known) = id.parse() else { continue };
-            if let Some(item) = self.set.house.ears.item_of(&known) {
-                items.insert(id.to_owned(), item);
-            }
-        }
-        let players: Vec<Option<String>> = (0..self.set.play.cast.players.len())
-            .map(|player| self.set.house.member(player).map(|member| member.to_string()))
-            .collect();
-        for entry in self.set.house.entries("sighting.reported").await? {
-            let reporter = entry["member"].as_str();
-            let player = players.iter().position(|member| member.is_some() && member.as_deref() == reporter);
-            let item = entry["body"]["indicator"].as_str().and_then(|id| items.get(id));
-            if let (Some(player), Some(item)) = (player, item) {
-                self.observed.recorded.insert((player, *item));
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds what the hub itself would have blocked against its role: in its advice and in what it tells sensors.
-    async fn hub_blocks(&mut self, careful: &[(usize, &Item)]) -> Result<(), HouseError> {
-        let warnings = self.set.house.ask("warnings", &[("limit", "1000")]).await?;
-        let warnings = warnings["warnings"].as_array().cloned().unwrap_or_default();
-        let group = warnings.iter().filter_map(|warning| warning["indicator"].as_str()?.parse().ok());
-        let ids: Vec<Option<usize>> = group.map(|id| self.set.house.ears.item_of(&id)).collect();
-        self.observed.raised = ids.iter().flatten().count();
-        for (warning, item) in warnings.iter().zip(ids) {
-            let Some(item) = item else { continue };
-            if warning["advice"]["blocking"] == "block" && careful.iter().any(|(index, _)| *index == item) {
-                self.observed.blocked.push((item, "the hub's advice".into()));
-            }
-        }
-        let mut after: Option<String> = None;
-        loop {
-            let query: Vec<(&str, &str)> =
-                after.as_deref().map(|after| ("after", after)).into_iter().collect();
-            let page = self.set.house.ask("watchlist", &query).await?;
-            for change in page["changes"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|change| change["role"] == "malicious")
-            {
-                for value in change["values"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|value| value["value"].as_str())
-                {
-                    for (index, _) in careful.iter().filter(|(_, item)| touches(value, item)) {
-                        self.observed.blocked.push((*index, "the hub's watchlist".into()));
-                    }
-                }
-            }
-            if page["more"] != true {
-                return Ok(());
-            }
-            after = page["next"].as_str().map(str::to_owned);
-        }
-    }
-}
-
-/// Whether blocking what `line` says blocks the item's value: the value itself, or a name or address it stands under.
-fn touches(line: &str, item: &Item) -> bool {
-    let Some(value) = &item.value else { return false };
-    let shown = value.to_string();
-    if shown == line {
-        return true;
-    }
-    match value.kind() {
-        Kind::Domain => shown.strip_suffix(line).is_some_and(|front| front.ends_with('.')),
-        Kind::IpPort => {
-            shown.rsplit_once(':').is_some_and(|(address, _)| address.trim_matches(['[', ']']) == line)
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::intel;
-    use super::super::scenario::tests::of;
     use super::*;
-
-    #[test]
-    fn a_parent_or_an_address_touches_what_stands_under_it() {
-        let scenario = of(
-            r#"{"indicators":[{"type":"domain","value":"stop.evil.example","role":"killswitch_do_not_block"},
-            {"type":"ip-port","value":"[2001:db8::1]:443","role":"suspect"}]}"#,
-        );
-        let items = intel::items(&scenario, &mut Vec::new());
-        for (line, touched) in [
-            ("stop.evil.example", true),
-            ("evil.example", true),
-            ("example", true),
-            ("vil.example", false),
-            ("other.stop.evil.example", false),
-        ] {
-            assert_eq!(touches(line, &items[0]), touched, "{line}");
-        }
-        assert!(touches("2001:db8::1", &items[1]) && !touches("2001:db8::2", &items[1]));
-    }
 
     #[tokio::test(start_paused = true)]
     async fn scenario_time_is_scaled_and_stands_still_when_held() {
