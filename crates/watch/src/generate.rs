@@ -72,6 +72,16 @@ impl Dice {
         ((u128::from(self.next()) * u128::from(count)) >> 64) as u64
     }
 
+    /// So many hex digits.
+    fn hex(&mut self, length: usize) -> String {
+        let mut text = String::with_capacity(length + 16);
+        while text.len() < length {
+            let _ = write!(text, "{:016x}", self.next());
+        }
+        text.truncate(length);
+        text
+    }
+
     /// True once in `count` times.
     fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
@@ -226,49 +236,10 @@ impl Generator {
             _ => About::Note,
         };
         let source = format!("10.{}.{}.{}", dice.below(4), dice.below(256), 1 + dice.skewed(253));
-        let index = dice.skewed(300_000);
-        let mut address = Dice(self.seed ^ index.wrapping_mul(0x51_7c_c1_b7));
-        let target = if index.is_multiple_of(9) {
-            format!(
-                "2a0{}:{:x}:{:x}::{:x}",
-                address.below(10),
-                address.below(65536),
-                address.below(65536),
-                1 + address.below(65535)
-            )
-        } else {
-            // 11 to 99 has no private and no special-use block.
-            format!(
-                "{}.{}.{}.{}",
-                11 + address.below(89),
-                address.below(256),
-                address.below(256),
-                1 + address.below(254)
-            )
-        };
+        let target = self.address();
         let host = self.name();
+        let path = self.path();
         let dice = &mut self.dice;
-        let mut path = String::from("/");
-        for _ in 0..dice.below(4) {
-            let _ = write!(path, "{}{}/", dice.pick(&SYLLABLES), dice.pick(&SYLLABLES));
-        }
-        match dice.below(20) {
-            0..6 => {
-                let _ = write!(
-                    path,
-                    "index.html?q={}&lang={}",
-                    dice.below(1_000_000),
-                    dice.pick(&["en", "fr", "de"])
-                );
-            }
-            6 => {
-                let _ = write!(path, "search?q=\"{}\"&x={{1}}", dice.pick(&SYLLABLES));
-            }
-            7..10 => {
-                let _ = write!(path, "{}.js", dice.pick(&SYLLABLES));
-            }
-            _ => {}
-        }
         let accent = if dice.one_in(20) { dice.pick(&NAMES).to_owned() } else { String::new() };
         let file = format!(
             "{}{}.{}",
@@ -276,23 +247,15 @@ impl Generator {
             dice.below(1000),
             dice.pick(&["exe", "pdf", "docx", "zip", "dll", "js"])
         );
-        let hex = |dice: &mut Dice, length: usize| {
-            let mut text = String::with_capacity(length + 16);
-            while text.len() < length {
-                let _ = write!(text, "{:016x}", dice.next());
-            }
-            text.truncate(length);
-            text
-        };
-        let digests = [32, 40, 64, 128].map(|length| hex(dice, length));
+        let digests = [32, 40, 64, 128].map(|length| dice.hex(length));
         let mut client = Dice(self.seed ^ dice.skewed(400));
-        let ja3 = hex(&mut client, 32);
+        let ja3 = client.hex(32);
         let ja4 = format!(
             "t13d{:02}{:02}h2_{}_{}",
             client.below(30),
             client.below(20),
-            hex(&mut client, 12),
-            hex(&mut client, 12)
+            client.hex(12),
+            client.hex(12)
         );
         let source_port = 1024 + dice.below(64_000);
         let target_port = PORTS.get(dice.below(8) as usize).copied().unwrap_or(443);
@@ -323,6 +286,45 @@ impl Generator {
             accent,
             about,
         }
+    }
+
+    /// An address out of a fixed population, common ones often.
+    fn address(&mut self) -> String {
+        let index = self.dice.skewed(300_000);
+        let mut dice = Dice(self.seed ^ index.wrapping_mul(0x517c_c1b7));
+        let [a, b, c, d] = [dice.below(89), dice.below(256), dice.below(256), dice.below(254)];
+        if index.is_multiple_of(9) {
+            return format!("2a0{}:{:x}:{:x}::{:x}", a % 10, b << 8 | c, dice.below(65536), 1 + d);
+        }
+        // 11 to 99 has no private and no special-use block.
+        format!("{}.{b}.{c}.{}", 11 + a, 1 + d)
+    }
+
+    /// Path and query of a URL.
+    fn path(&mut self) -> String {
+        let dice = &mut self.dice;
+        let mut path = String::from("/");
+        for _ in 0..dice.below(4) {
+            let _ = write!(path, "{}{}/", dice.pick(&SYLLABLES), dice.pick(&SYLLABLES));
+        }
+        match dice.below(20) {
+            0..6 => {
+                let _ = write!(
+                    path,
+                    "index.html?q={}&lang={}",
+                    dice.below(1_000_000),
+                    dice.pick(&["en", "fr", "de"])
+                );
+            }
+            6 => {
+                let _ = write!(path, "search?q=\"{}\"&x={{1}}", dice.pick(&SYLLABLES));
+            }
+            7..10 => {
+                let _ = write!(path, "{}.js", dice.pick(&SYLLABLES));
+            }
+            _ => {}
+        }
+        path
     }
 
     /// A name out of a fixed population, common ones often.

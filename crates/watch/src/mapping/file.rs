@@ -107,6 +107,8 @@ impl Source<'_> {
 struct Compiler {
     nodes: Vec<Node>,
     fields: Vec<Field>,
+    urls: Vec<UrlRule>,
+    endpoints: u16,
 }
 
 impl Compiler {
@@ -136,6 +138,50 @@ impl Compiler {
         self.fields.push(Field { path: path.into(), reading });
         (self.fields.len() - 1) as u16
     }
+
+    /// Everything the file names, below one root.
+    fn under(
+        &mut self,
+        root: &str,
+        source: &Source<'_>,
+        read: &File,
+        fields: &[(String, Reading)],
+    ) -> Result<(), MappingError> {
+        let mut owners: HashMap<String, u16> = HashMap::new();
+        for endpoint in &read.endpoint {
+            let (ip, port) = (source.path(&endpoint.ip)?, source.path(&endpoint.port)?);
+            let at = endpoint.ip.span().start;
+            let address = |(path, reading): &(String, Reading)| {
+                *path == ip && matches!(reading, Reading::Ip | Reading::Host)
+            };
+            if !fields.iter().any(address) {
+                let why = format!("\"{ip}\" is an endpoint's address but no field read as ip or host");
+                return Err(source.toml(at, why));
+            }
+            self.act(&format!("{root}{port}"), Action::Port(self.endpoints));
+            if owners.insert(ip, self.endpoints).is_some() {
+                return Err(source.toml(at, "this address has an endpoint already"));
+            }
+            self.endpoints += 1;
+        }
+        for (path, reading) in fields {
+            let full = format!("{root}{path}");
+            let field = self.field(&full, *reading);
+            self.act(&full, Action::Field { field, endpoint: owners.get(path).copied() });
+        }
+        for url in &read.url {
+            let rule = self.urls.len() as u16;
+            let path = format!("{root}{}", source.path(&url.path)?);
+            self.act(&format!("{root}{}", source.path(&url.host)?), Action::UrlHost(rule));
+            self.act(&path, Action::UrlPath(rule));
+            if let Some(port) = &url.port {
+                self.act(&format!("{root}{}", source.path(port)?), Action::UrlPort(rule));
+            }
+            let field = self.field(&path, Reading::Url);
+            self.urls.push(UrlRule { field });
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
@@ -146,15 +192,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Err(source.toml(read.name.span().start, "a mapping's name has letters, digits, - and _ only"));
     }
-    let roots = if read.under.is_empty() {
-        vec![String::new()]
-    } else {
-        let root = |written: &Spanned<String>| match written.get_ref().is_empty() {
-            true => Ok(String::new()),
-            false => source.path(written).map(|path| path + "."),
-        };
-        read.under.iter().map(root).collect::<Result<_, _>>()?
-    };
+    let roots = roots(&source, &read)?;
     let wanted =
         roots.len() * (read.fields.len() + 2 * read.endpoint.len() + 4 * read.url.len()) + read.time.len();
     if wanted > FIELDS_MAX {
@@ -168,67 +206,23 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
     for (rank, path) in paths(&read.time)?.iter().enumerate() {
         compiler.act(path, Action::Time(rank as u16));
     }
-    let mut fields = Vec::new();
-    for (key, word) in &read.fields {
-        let reading = Reading::WORDS.iter().find(|(known, _)| known == word.get_ref());
-        let Some((_, reading)) = reading else {
-            return Err(MappingError::BadReading {
-                file: file.into(),
-                line: source.line(word.span().start),
-                key: key.get_ref().clone(),
-                reading: word.get_ref().clone(),
-            });
-        };
-        fields.push((source.path(key)?, *reading));
-    }
-    let mut urls = Vec::new();
-    let mut endpoints = 0u16;
+    let fields = fields(&source, &read)?;
     for root in &roots {
-        let mut owners: HashMap<String, u16> = HashMap::new();
-        for endpoint in &read.endpoint {
-            let (ip, port) = (source.path(&endpoint.ip)?, source.path(&endpoint.port)?);
-            if !fields
-                .iter()
-                .any(|(path, reading)| *path == ip && matches!(reading, Reading::Ip | Reading::Host))
-            {
-                let at = endpoint.ip.span().start;
-                return Err(source
-                    .toml(at, format!("\"{ip}\" is an endpoint's address but no field read as ip or host")));
-            }
-            compiler.act(&format!("{root}{port}"), Action::Port(endpoints));
-            if owners.insert(ip, endpoints).is_some() {
-                return Err(source.toml(endpoint.ip.span().start, "this address has an endpoint already"));
-            }
-            endpoints += 1;
-        }
-        for (path, reading) in &fields {
-            let full = format!("{root}{path}");
-            let field = compiler.field(&full, *reading);
-            compiler.act(&full, Action::Field { field, endpoint: owners.get(path).copied() });
-        }
-        for url in &read.url {
-            let rule = urls.len() as u16;
-            let path = format!("{root}{}", source.path(&url.path)?);
-            compiler.act(&format!("{root}{}", source.path(&url.host)?), Action::UrlHost(rule));
-            compiler.act(&path, Action::UrlPath(rule));
-            if let Some(port) = &url.port {
-                compiler.act(&format!("{root}{}", source.path(port)?), Action::UrlPort(rule));
-            }
-            urls.push(UrlRule { field: compiler.field(&path, Reading::Url) });
-        }
+        compiler.under(root, &source, &read, &fields)?;
     }
     let format = match read.format {
+        FormatWord::Json if fields.is_empty() => {
+            return Err(source.toml(0, "a JSON mapping needs at least one field"));
+        }
         FormatWord::Json => Format::Json,
-        FormatWord::Text => Format::Text,
-    };
-    if matches!(format, Format::Text) {
-        if !compiler.fields.is_empty() {
+        FormatWord::Text if !fields.is_empty() => {
             return Err(source.toml(0, "a text mapping has no fields: every value in the line is found"));
         }
-        compiler.field("line", Reading::Text);
-    } else if compiler.fields.is_empty() {
-        return Err(source.toml(0, "a JSON mapping needs at least one field"));
-    }
+        FormatWord::Text => {
+            compiler.field("line", Reading::Text);
+            Format::Text
+        }
+    };
     let keys = Keys::new(&compiler.nodes, &compiler.fields);
     Ok(Mapping {
         name: read.name.into_inner(),
@@ -238,7 +232,34 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
         detect_all,
         detect_any,
         nodes: compiler.nodes,
-        urls,
+        urls: compiler.urls,
         keys,
     })
+}
+
+/// What every field is looked for below: nothing, or each path of `under` with a dot behind it.
+fn roots(source: &Source<'_>, read: &File) -> Result<Vec<String>, MappingError> {
+    if read.under.is_empty() {
+        return Ok(vec![String::new()]);
+    }
+    let root = |written: &Spanned<String>| match written.get_ref().is_empty() {
+        true => Ok(String::new()),
+        false => source.path(written).map(|path| path + "."),
+    };
+    read.under.iter().map(root).collect()
+}
+
+fn fields(source: &Source<'_>, read: &File) -> Result<Vec<(String, Reading)>, MappingError> {
+    let one = |(key, word): (&Spanned<String>, &Spanned<String>)| {
+        let Some((_, reading)) = Reading::WORDS.iter().find(|(known, _)| known == word.get_ref()) else {
+            return Err(MappingError::BadReading {
+                file: source.file.into(),
+                line: source.line(word.span().start),
+                key: key.get_ref().clone(),
+                reading: word.get_ref().clone(),
+            });
+        };
+        Ok((source.path(key)?, *reading))
+    };
+    read.fields.iter().map(one).collect()
 }
