@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 use shieldwall_exchange::indicator::{self, ContextKind, IndicatorDraft, millis};
-use shieldwall_exchange::role::{EXTENSION_DEFINITION, IndicatorRole};
+use shieldwall_exchange::role::{EXTENSION_DEFINITION, EXTENSION_ID};
 use shieldwall_model::id::{Entropy, MemberId, ObjectId, SensorId};
+use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 use shieldwall_watch::value::{Kind, Value, refang};
@@ -308,7 +309,7 @@ impl Sharing<'_> {
                 let mut properties = json!({
                     "name": name,
                     "indicator_types": ["unknown"],
-                    "labels": [item.role.as_str()],
+                    "extensions": {EXTENSION_ID: {"extension_type": "property-extension", "role": item.role}},
                     "pattern": foreign_pattern(item),
                     "pattern_type": "stix",
                     "valid_from": millis(self.at),

@@ -88,21 +88,16 @@ impl Stage<'_> {
             let query: Vec<(&str, &str)> =
                 after.as_deref().map(|after| ("after", after)).into_iter().collect();
             let page = self.set.house.ask("watchlist", &query).await?;
-            for change in page["changes"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|change| change["role"] == "malicious")
-            {
-                for value in change["values"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|value| value["value"].as_str())
-                {
-                    for (index, _) in careful.iter().filter(|(_, item)| touches(value, item)) {
-                        self.observed.blocked.push((*index, "the hub's watchlist".into()));
-                    }
+            let changes = page["changes"].as_array().into_iter().flatten();
+            let blockable = changes.filter(|change| change["role"] == "malicious");
+            let values = blockable.flat_map(|change| change["values"].as_array().into_iter().flatten());
+            for value in values.filter_map(|value| value["value"].as_str()) {
+                // A malicious parent may be watched for; it is the sensors that must not offer it for blocking.
+                let same = |(_, item): &&(usize, &Item)| {
+                    item.value.as_ref().is_some_and(|careful| careful.to_string() == value)
+                };
+                for (index, _) in careful.iter().filter(same) {
+                    self.observed.blocked.push((*index, "the hub's watchlist".into()));
                 }
             }
             if page["more"] != true {
