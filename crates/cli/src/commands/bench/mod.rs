@@ -1,0 +1,42 @@
+//! `bench`: figures measured beside what they are compared with, in one run, so that the machine cancels out.
+
+mod import;
+mod matching;
+mod meter;
+mod pages;
+
+use clap::{Args, Subcommand};
+
+use crate::console::Console;
+use crate::fault::{Fault, Outcome};
+
+/// Measure: each figure beside what it is compared with, in one run.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// Matching, beside parsing the same JSON and beside looking for line ends alone
+    Match(matching::BenchMatchArgs),
+    /// Sharing files with a hub of its own and reading every page back
+    Import(import::BenchImportArgs),
+    /// Reading every TAXII page of a sharing group from a running hub
+    Pages(pages::BenchPagesArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What keeps it from measuring.
+pub(crate) fn run(args: BenchArgs, console: &Console) -> Result<Outcome, Fault> {
+    match args.command {
+        BenchCommand::Match(args) => matching::run(&args, console),
+        BenchCommand::Import(args) => import::run(args, console),
+        BenchCommand::Pages(args) => pages::run(&args, console),
+    }
+}
