@@ -304,6 +304,10 @@ warning-seen-at = { $count ->
     [one] Seen once, { $first }.
    *[other] Seen { $shown } times, { $first }.
 }
+warning-seen-day = { $count ->
+    [one] Seen once on { $day } between { $first } and { $last } UTC.
+   *[other] Seen { $shown } times on { $day } between { $first } and { $last } UTC.
+}
 warning-by-named = Reported by { $names }.
 warning-by-hidden = { $count ->
     [one] Reported by a member that is not named here.

@@ -312,6 +312,10 @@ warning-seen-at = { $count ->
     [one] Vu une fois, le { $first }.
    *[other] Vu { $shown } fois, le { $first }.
 }
+warning-seen-day = { $count ->
+    [one] Vu une fois le { $day } entre { $first } et { $last } UTC.
+   *[other] Vu { $shown } fois le { $day } entre { $first } et { $last } UTC.
+}
 warning-by-named = Déclaré par { $names }.
 warning-by-hidden = { $count ->
     [one] Déclaré par un membre qui n’est pas nommé ici.

@@ -157,14 +157,18 @@ fn title(t: Texts, body: &WarningBody) -> String {
     t.language().text_with("warning-title", &[("name", body.name.clone().into()), count, shown])
 }
 
+/// When and how often it was seen, as short as the times allow.
 fn seen(t: Texts, body: &WarningBody) -> Html {
-    let (first, last) = (("first", t.moment(&body.first_seen)), ("last", t.moment(&body.last_seen)));
-    let same_minute = body.first_seen.get(..16) == body.last_seen.get(..16);
-    if same_minute {
-        t.rich("warning-seen-at", &[first], &t.counted(body.count))
+    let (first, last) = (&body.first_seen, &body.last_seen);
+    let same = |length: usize| first.get(..length) == last.get(..length);
+    let (key, pieces) = if same("2017-05-12T07:24".len()) {
+        ("warning-seen-at", vec![("first", t.moment(first))])
+    } else if same("2017-05-12".len()) {
+        ("warning-seen-day", vec![("day", t.day(first)), ("first", t.hour(first)), ("last", t.hour(last))])
     } else {
-        t.rich("warning-seen", &[first, last], &t.counted(body.count))
-    }
+        ("warning-seen", vec![("first", t.moment(first)), ("last", t.moment(last))])
+    };
+    t.rich(key, &pieces, &t.counted(body.count))
 }
 
 fn by(t: Texts, body: &WarningBody) -> String {

@@ -11,6 +11,7 @@ use crate::ask::{Ask, see_other};
 use crate::fold::{IndicatorState, collection};
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
+use crate::pages::indent::indented;
 use crate::pages::markup::Html;
 use crate::pages::members::group_name;
 use crate::pages::texts::Texts;
@@ -330,6 +331,15 @@ fn recallable(ask: &Ask, t: Texts, read: &ObjectRead) -> Vec<Choice> {
     groups
 }
 
+/// The newest version of an object as its owner sent it, set out for reading.
+async fn as_sent(ask: &Ask, id: &str) -> Result<String, Problem> {
+    let (scope, id) = (ask.scope()?, id.to_owned());
+    let versions = ask.read(move |reading| reading.object(&scope, &id)).await?;
+    let newest = versions.iter().max_by_key(|stored| stored.record.version);
+    let bytes = newest.and_then(|stored| stored.bytes.as_deref()).unwrap_or_default();
+    Ok(indented(&String::from_utf8_lossy(bytes)))
+}
+
 /// `GET /intelligence/{id}`.
 ///
 /// # Errors
@@ -369,7 +379,7 @@ pub async fn object(ask: Ask) -> Result<Response, Problem> {
             .text_with("graph-label", &[("name", about.name.clone().into()), count, shown]),
         relations,
         warnings: warnings_about(&ask, t, &about.id).await?,
-        json: serde_json::to_string_pretty(&newest.object).map_err(|error| Problem::fault(&error))?,
+        json: as_sent(&ask, &about.id).await?,
         recallable: recallable(&ask, t, &read),
         about,
     })

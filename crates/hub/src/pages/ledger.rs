@@ -10,6 +10,7 @@ use crate::ask::Ask;
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
 use crate::pages::html;
+use crate::pages::indent::indented;
 use crate::pages::markup::Html;
 use crate::pages::members::group_name;
 use crate::pages::texts::Texts;
@@ -17,6 +18,8 @@ use crate::problem::Problem;
 
 /// Entries on a page.
 const PAGE_ENTRIES: usize = 50;
+/// Longest body shown, in bytes.
+const BODY_SHOWN_BYTES_MAX: usize = 64 * 1024;
 /// Kinds offered in the filter.
 const KINDS: [&str; 7] = [
     "object.shared",
@@ -89,6 +92,12 @@ struct VerifyPage {
 fn checkpoint(text: String) -> Checkpoint {
     let size = text.lines().nth(1).and_then(|line| line.parse().ok());
     Checkpoint { text, size }
+}
+
+/// A body that can be shown: JSON, and not too long.
+fn shown(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= BODY_SHOWN_BYTES_MAX)?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).ok().map(|_| indented(text))
 }
 
 /// An entry kind as this language calls it, or as it is written.
@@ -196,21 +205,13 @@ pub async fn entry(ask: Ask) -> Result<Response, Problem> {
         limit: 1,
         ..EntryQuery::default()
     };
-    let found = find(&ask, query)
-        .await?
-        .into_iter()
-        .find(|entry| entry.sequence == sequence)
-        .ok_or_else(Problem::absent)?;
+    let scope = ask.scope()?.only(group)?;
+    let page = ask.read(move |reading| reading.entries(&scope, &query)).await?;
+    let found = page.rows.iter().find(|entry| entry.sequence == sequence).ok_or_else(Problem::absent)?;
+    let body = found.body.as_deref().and_then(shown);
     let size = checkpoint_text(&ask, group).await?.map(checkpoint).and_then(|known| known.size);
-    let row = row(&ask, t, found);
+    let row = row(&ask, t, EntryBody::from(found));
     let name = group_name(t, &ask.app.directory(), group, ask.reader().member());
-    let body = row
-        .entry
-        .body
-        .as_ref()
-        .map(serde_json::to_string_pretty)
-        .transpose()
-        .map_err(|error| Problem::fault(&error))?;
     html(&EntryPage {
         t,
         frame: Frame::titled(&ask, Place::Ledger, t.with("entry-title", "sequence", &row.sequence)).await?,

@@ -20,6 +20,7 @@ pub mod cards;
 pub mod feed;
 pub mod forms;
 pub mod frame;
+pub mod indent;
 pub mod intelligence;
 pub mod ledger;
 pub mod markup;
@@ -160,7 +161,7 @@ mod tests {
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
         add("token-", &["good", "expired", "revoked"]);
         add("cluster-", &["both", "all", "many"]);
-        add("warning-seen", &["", "-at"]);
+        add("warning-seen", &["", "-at", "-day"]);
         add("tile-", &["median", "p95", "median-note", "p95-note"]);
         let kinds = shieldwall_watch::value::Kind::ALL.map(|kind| kind.as_str());
         add("value-kind-", &kinds);

@@ -133,6 +133,11 @@ impl Texts {
         self.time(&at.to_string(), |calendar| self.day_and_clock("day", calendar))
     }
 
+    /// The time of day to the minute, in UTC.
+    pub fn hour(self, at: impl Display) -> Html {
+        self.time(&at.to_string(), |calendar| calendar.clock.to_owned())
+    }
+
     /// A time as a day and a clock to the second, in UTC.
     pub fn instant(self, at: impl Display) -> Html {
         self.time(&at.to_string(), |calendar| {
