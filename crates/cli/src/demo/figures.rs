@@ -154,7 +154,7 @@ pub(crate) fn report(play: Play<'_>, observed: &Observed, notes: &[String]) -> R
             shared: observed.shared.len(),
             planted: planted.len(),
             matched: matched.len(),
-            not_matchable: not_matchable(play, &planted),
+            not_matchable: not_matchable(play),
         },
         outside: play.cast.outside.clone(),
         notes: notes.to_vec(),
@@ -295,12 +295,14 @@ fn open(play: Play<'_>, observed: &Observed, firsts: &[First], hit: &Hit) -> Vec
     say("hit-unwarned", cold.len(), format!("hit before any warning: {}", cold.join(", ")));
     let planted: BTreeSet<usize> =
         observed.contacts.iter().flat_map(|contact| contact.items.iter().copied()).collect();
-    let unmatchable = not_matchable(play, &planted);
+    let unmatchable = not_matchable(play).len();
     say(
         "not-matchable",
-        unmatchable.len(),
-        format!("{} published values cannot be matched in telemetry", unmatchable.len()),
+        unmatchable,
+        format!("{unmatchable} published values cannot be matched in telemetry"),
     );
+    let unshown = play.items.len().saturating_sub(unmatchable + planted.len());
+    say("not-shown", unshown, format!("{unshown} values could be matched and showed nowhere in this play"));
     let matched: BTreeSet<usize> = firsts.iter().map(|first| first.item).collect();
     let unseen = planted.difference(&matched).count();
     say("unmatched", unseen, format!("{unseen} values showed in telemetry and were matched nowhere"));
@@ -326,25 +328,21 @@ fn label<'a>(play: Play<'a>, player: usize) -> Option<&'a str> {
     play.cast.players.get(player).map(super::cast::Player::label)
 }
 
-fn not_matchable(play: Play<'_>, planted: &BTreeSet<usize>) -> Vec<NotMatchable> {
-    let reason = |(index, item): (usize, &Item)| {
+/// Values nobody can meet in the telemetry of this alliance, and why.
+fn not_matchable(play: Play<'_>) -> Vec<NotMatchable> {
+    let carried = |item: &Item| {
+        let kind = item.value.as_ref().map(|value| value.kind());
+        kind.is_some_and(|kind| play.cast.players.iter().any(|player| player.format.carries(kind)))
+    };
+    let reason = |item: &Item| {
         let reason = match &item.not_planted {
             Some(reason) => reason.clone(),
-            None if planted.contains(&index) || play.script.first_activity.is_none() => return None,
-            None if to_be_planted(play, index) => return None,
-            None => "no member that was hit reads telemetry in which this type of value stands".into(),
+            None if carried(item) => return None,
+            None => "no member reads telemetry in which values of this type stand".into(),
         };
         Some(NotMatchable { r#type: item.kind.clone(), value: item.shown.clone(), role: item.role, reason })
     };
-    play.items.iter().enumerate().filter_map(reason).collect()
-}
-
-/// Whether the script puts a value into telemetry, played or not.
-fn to_be_planted(play: Play<'_>, item: usize) -> bool {
-    play.script
-        .acts
-        .iter()
-        .any(|act| matches!(&act.deed, Deed::Contact { items, .. } if items.contains(&item)))
+    play.items.iter().filter_map(reason).collect()
 }
 
 /// What the contacts of one cause brought.

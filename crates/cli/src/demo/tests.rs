@@ -23,11 +23,19 @@ fn args(scenario: Option<PathBuf>, seconds: f64) -> DemoArgs {
 
 /// Plays to the end, closes the house, and gives the report.
 async fn played(args: &DemoArgs) -> Report {
+    let (report, opened) = opened(args).await;
+    closed(opened).await;
+    report
+}
+
+async fn opened(args: &DemoArgs) -> (Report, Opened) {
     let (_stopper, stop) = watch::channel(false);
-    let (report, opened) = play(args, &how(), Voice::Silent, stop).await.unwrap();
+    play(args, &how(), Voice::Silent, stop).await.unwrap()
+}
+
+async fn closed(opened: Opened) {
     let troubles = opened.house.close().await;
     assert_eq!(troubles, Vec::<String>::new());
-    report
 }
 
 fn file(json: &str) -> tempfile::NamedTempFile {
@@ -38,8 +46,19 @@ fn file(json: &str) -> tempfile::NamedTempFile {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_weekend_closes_the_loop() {
-    let report = played(&args(None, 2.0)).await;
+    let (report, opened) = opened(&args(None, 2.0)).await;
     assert!(report.loop_closed, "{:?}", report.reasons);
+    // The variants are told where the first warnings are: one case, not three.
+    let warnings = opened.house.ask("warnings", &[]).await.unwrap();
+    let warnings = warnings["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 28);
+    for warning in warnings {
+        assert_eq!(warning["contexts"][0]["name"], "WannaCry weekend (2 variants)");
+        assert_eq!(warning["parties"], 12);
+        assert_eq!(warning["advice"]["blocking"] == "block", warning["role"] == "malicious");
+    }
+    assert_eq!(opened.house.doors.len(), 4);
+    closed(opened).await;
     assert_eq!((report.members, report.warned), (12, 11));
     assert!(!report.kill_switch_blocked);
     assert_eq!(report.do_not_block_blocked, 0);

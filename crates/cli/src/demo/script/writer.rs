@@ -88,6 +88,8 @@ pub(super) struct Writer<'a> {
     pub(super) fates: Vec<Fate>,
     hits: Vec<Hit>,
     pub(super) assumed: Vec<Assumed>,
+    /// The places of each event.
+    places: Vec<Vec<Place>>,
     /// Whether the scenario hits anybody, member or not.
     anybody: bool,
 }
@@ -119,6 +121,7 @@ impl<'a> Writer<'a> {
             fates: Vec::new(),
             hits: Vec::new(),
             assumed: Vec::new(),
+            places: Vec::new(),
             anybody,
         };
         let places: Vec<Vec<Place>> =
@@ -144,6 +147,7 @@ impl<'a> Writer<'a> {
             writer.hits.extend(fate.players.iter().map(hit));
             writer.fates.push(fate);
         }
+        writer.places = places;
         writer
     }
 
@@ -269,6 +273,12 @@ impl<'a> Writer<'a> {
             let told = event.and_then(|event| self.scenario.events.get(event));
             let variant = told.is_some_and(|event| meaning(&event.kind) == Meaning::Variant);
             let at = told.map_or(at, |event| event.at.max(at));
+            // Whoever found it tells of it, where the scenario names one member.
+            let finder = match event.and_then(|event| self.places.get(event)).map(Vec::as_slice) {
+                Some([Place::Nation(code)]) => self.cast.of_country(code),
+                _ => None,
+            };
+            let by = finder.unwrap_or(by);
             acts.push(Act { at, deed: Deed::Share { by, items, event, variant } });
         }
         acts
