@@ -488,3 +488,6 @@ pub(crate) fn author_from(row: &Row<'_>, at: usize) -> rusqlite::Result<Author> 
     })?;
     Ok(Author { member: member.map(|member| MemberId::from_uuid(Uuid::from_bytes(member))), principal })
 }
+
+#[cfg(test)]
+mod tests;

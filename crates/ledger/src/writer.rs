@@ -84,7 +84,7 @@ impl AppendError {
         }
     }
 
-    fn of(error: &StoreError) -> Self {
+    pub(crate) fn of(error: &StoreError) -> Self {
         if error.is_full() { Self::DiskFull } else { Self::Storage(error.to_string()) }
     }
 }

@@ -9,7 +9,8 @@ use shieldwall_model::time::Timestamp;
 use tlog_tiles::Hash;
 use uuid::Uuid;
 
-use super::{KeySource, LogReport, PROBLEMS_MAX, Problem, ProblemKind, VerifyReport};
+use super::problems::Problems;
+use super::{KeySource, LogReport, ProblemKind, VerifyReport};
 use crate::Progress;
 use crate::entry::{Header, commitment, is_kind};
 use crate::files::Files;
@@ -22,51 +23,6 @@ use crate::tree::{Frontier, Node, TILE_HEIGHT};
 const READ_ENTRIES_MAX: u64 = 4_096;
 /// Longest report of SQLite's own check, in lines.
 const INTEGRITY_LINES_MAX: u64 = 100;
-
-/// What is wrong so far.
-#[derive(Default)]
-pub(super) struct Problems {
-    named: Vec<Problem>,
-    more: u64,
-}
-
-impl Problems {
-    fn add(&mut self, kind: ProblemKind, at: impl Into<Place>, what: impl Into<String>) {
-        if self.named.len() >= PROBLEMS_MAX {
-            self.more += 1;
-            return;
-        }
-        let Place { group, sequence } = at.into();
-        self.named.push(Problem { group, sequence, kind, what: what.into() });
-    }
-
-    pub(super) fn database(&mut self, error: &rusqlite::Error) {
-        self.add(ProblemKind::Database, (), format!("the database cannot be read further: {error}"));
-    }
-}
-
-struct Place {
-    group: Option<GroupId>,
-    sequence: Option<u64>,
-}
-
-impl From<()> for Place {
-    fn from((): ()) -> Self {
-        Self { group: None, sequence: None }
-    }
-}
-
-impl From<GroupId> for Place {
-    fn from(group: GroupId) -> Self {
-        Self { group: Some(group), sequence: None }
-    }
-}
-
-impl From<(GroupId, u64)> for Place {
-    fn from((group, sequence): (GroupId, u64)) -> Self {
-        Self { group: Some(group), sequence: Some(sequence) }
-    }
-}
 
 /// One log while it is recomputed.
 struct Log {

@@ -8,6 +8,7 @@
 //! recomputed tree are consistent (RFC 6962 section 2.1.2 asks for no more).
 
 mod check;
+mod problems;
 
 use std::path::Path;
 
