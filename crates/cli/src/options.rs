@@ -73,39 +73,22 @@ pub(crate) enum LogFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the main job: an alliance, its sensors and one attack, replayed
     Demo(demo::DemoArgs),
-    /// Run the hub of an alliance
     Hub(hub::HubArgs),
-    /// Run a sensor: match a member's telemetry and report sightings
     Sensor(sensor::SensorArgs),
-    /// Match events against indicators, with no hub at all
     Match(matching::MatchArgs),
-    /// Exchange intelligence with a hub
     Feed(feed::FeedArgs),
-    /// Make, list and revoke API tokens, offline beside the data
     Token(token::TokenArgs),
-    /// Make and list the people who sign in, offline beside the data
     User(user::UserArgs),
-    /// List the members of the alliance, offline beside the data
     Member(member::MemberArgs),
-    /// Make a one-time link that signs a person in
     Link(link::LinkArgs),
-    /// Prove the record: recompute every hash, tree and signature, offline
     Verify(verify::VerifyArgs),
-    /// Make the views anew from the record
     Rebuild(rebuild::RebuildArgs),
-    /// Write the views in a form that can be compared
     Dump(dump::DumpArgs),
-    /// Copy the data while the hub runs
     Backup(backup::BackupArgs),
-    /// Bring a copy back
     Restore(restore::RestoreArgs),
-    /// Make up telemetry, to try things with
     Generate(generate::GenerateArgs),
-    /// Measure: each figure beside what it is compared with, in one run
     Bench(bench::BenchArgs),
-    /// Write a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
 

@@ -1,6 +1,6 @@
 //! The program as it is typed: arguments in, standard output, standard error and exit status out.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -79,7 +79,7 @@ const EVENTS: &str = concat!(
 fn help_is_as_written_down() {
     // Set SHIELDWALL_BLESS=1 to write the golden files anew, and read the difference.
     let bless = std::env::var_os("SHIELDWALL_BLESS").is_some();
-    let pages: [&[&str]; 20] = [
+    let pages: [&[&str]; 21] = [
         &[],
         &["hub"],
         &["sensor"],
@@ -100,6 +100,7 @@ fn help_is_as_written_down() {
         &["generate"],
         &["bench", "match"],
         &["bench", "import"],
+        &["bench", "pages"],
     ];
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/help");
     for page in pages {
@@ -375,6 +376,199 @@ fn a_token_is_printed_alone_listed_without_its_text_and_revoked() {
     );
     let absent = run(&["token", "revoke", "--data", &data, "token--01890a5d-ac96-774b-bcce-b302099a8057"]);
     exits(&absent, 2);
+}
+
+/// A hub that runs, ended when dropped.
+struct Hub {
+    child: Child,
+    listening: Value,
+}
+
+impl Hub {
+    fn start(data: &str) -> Self {
+        let mut child = shieldwall()
+            .args(["hub", "--data", data, "--listen", "127.0.0.1:0", "--json", "--log", "error"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { listening: json(line.as_bytes()), child }
+    }
+
+    fn url(&self) -> &str {
+        self.listening["url"].as_str().unwrap()
+    }
+
+    /// Ends it with SIGTERM, as a service manager does; the exit status.
+    fn stop(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Two good objects and one that is none.
+const SHARED: &str = r#"{"type":"bundle","id":"bundle--5d0092c5-5f74-4287-9642-33f4c354e56d","objects":[
+ {"type":"indicator","spec_version":"2.1","id":"indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f","name":"Stop switch",
+  "created":"2026-01-31T09:30:00.000Z","modified":"2026-01-31T09:30:00.000Z",
+  "pattern":"[domain-name:value = 'stop.example']","pattern_type":"stix","valid_from":"2026-01-31T09:30:00Z"},
+ {"type":"malware","spec_version":"2.1","id":"malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f",
+  "created":"2026-01-31T09:30:00.000Z","modified":"2026-01-31T09:30:00.000Z","is_family":"yes"},
+ {"type":"malware","spec_version":"2.1","id":"malware--9e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f","name":"Wall",
+  "created":"2026-01-31T09:30:00.000Z","modified":"2026-01-31T09:30:00.000Z","is_family":true}]}"#;
+
+#[test]
+fn files_are_shared_with_a_hub_and_each_refusal_is_named() {
+    let dir = ground();
+    let data = dir.path().join("data").display().to_string();
+    let token = run(&["token", "create", "--data", &data, "--member", "LU", "--role", "analyst"]);
+    let token = text(&token.stdout).trim().to_owned();
+    let hub = Hub::start(&data);
+    assert!(hub.listening["first_run"].as_str().unwrap().starts_with(hub.url()), "{}", hub.listening);
+    std::fs::write(dir.path().join("shared.json"), SHARED).unwrap();
+    let import = |more: &[&str]| {
+        run_in(
+            dir.path(),
+            &[&["feed", "import", "--hub", hub.url(), "--token", &token, "--json"], more].concat(),
+        )
+    };
+    let first = import(&["shared.json", "values.txt"]);
+    exits(&first, 1);
+    let told = lines(&first.stdout);
+    let refused: Vec<_> = told.iter().filter_map(|line| line.get("refused")).collect();
+    assert_eq!(refused.len(), 2, "{told:?}");
+    assert_eq!(refused[0]["path"], "objects[1].is_family");
+    assert_eq!(refused[0]["id"], "malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f");
+    assert_eq!((&refused[1]["file"], &refused[1]["path"]), (&"values.txt".into(), &"line 4".into()));
+    let summary = &told.last().unwrap()["summary"];
+    assert_eq!(
+        [&summary["objects"], &summary["accepted"], &summary["refused"]],
+        [6, 4, 2].map(Value::from).each_ref()
+    );
+
+    // Again: all of it is there already; a good file alone ends with 0.
+    let again = import(&["values.csv"]);
+    exits(&again, 0);
+    let again = import(&["values.csv"]);
+    exits(&again, 0);
+    assert_eq!(lines(&again.stdout).last().unwrap()["summary"]["repeated"], 1);
+    let wrong = run_in(
+        dir.path(),
+        &["feed", "import", "--hub", hub.url(), "--token", "swt_x", "--json", "values.csv"],
+    );
+    exits(&wrong, 2);
+    assert_eq!(json(&wrong.stderr)["error"]["code"], "cli.hub.token");
+
+    let pages = run(&["bench", "pages", "--hub", hub.url(), "--token", &token, "--limit", "2", "--json"]);
+    exits(&pages, 0);
+    let pages = json(&pages.stdout);
+    assert_eq!(
+        [&pages["pages"], &pages["objects"], &pages["distinct"]],
+        [3, 5, 5].map(Value::from).each_ref()
+    );
+    assert_eq!(hub.stop(), Some(0));
+}
+
+#[test]
+fn the_record_is_proved_copied_and_brought_back() {
+    let dir = ground();
+    let place = |name: &str| dir.path().join(name).display().to_string();
+    let (data, copy, second) = (place("data"), place("copy"), place("second"));
+    let token = run(&["token", "create", "--data", &data, "--member", "Luxembourg", "--role", "analyst"]);
+    let token = text(&token.stdout).trim().to_owned();
+    let hub = Hub::start(&data);
+    let import = ["feed", "import", "--hub", hub.url(), "--token", &token, "values.csv", "bundle.json"];
+    exits(&run_in(dir.path(), &import), 0);
+    // All of these work beside the running hub.
+    let members = json(&run(&["member", "list", "--data", &data, "--json"]).stdout);
+    assert_eq!(
+        (&members["members"][0]["name"], &members["members"][0]["country"]),
+        (&"Luxembourg".into(), &"LU".into())
+    );
+    exits(&run(&["verify", "--data", &data]), 0);
+    exits(&run(&["backup", "--data", &data, "--to", &copy]), 0);
+    let busy = run(&["rebuild", "--data", &data, "--json"]);
+    exits(&busy, 3);
+    assert_eq!(json(&busy.stderr)["error"]["code"], "ledger.files.locked");
+    assert_eq!(hub.stop(), Some(0));
+
+    let digest = |data: &str| json(&run(&["dump", "--data", data, "--digest", "--json"]).stdout);
+    let before = digest(&data);
+    assert!(before["lines"].as_u64().unwrap() > 5, "{before}");
+    exits(&run(&["rebuild", "--data", &data]), 0);
+    assert_eq!(digest(&data), before);
+
+    exits(&run(&["restore", "--from", &copy, "--to", &second]), 0);
+    exits(&run(&["restore", "--from", &copy, "--to", &second]), 2);
+    let proved = run(&["verify", "--data", &second, "--json"]);
+    exits(&proved, 0);
+    let proved = json(&proved.stdout);
+    assert_eq!((&proved["sound"], &proved["key"]), (&true.into(), &"ledger".into()));
+
+    flip(&dir.path().join("second/real/ledger.db"), b"stop.example");
+    let broken = run(&["verify", "--data", &second, "--json"]);
+    exits(&broken, 1);
+    let broken = json(&broken.stdout);
+    assert_eq!(broken["sound"], false);
+    assert!(broken["problems"][0]["code"].as_str().unwrap().starts_with("verify."), "{broken}");
+}
+
+/// Changes one bit of every place where `words` stand in a file.
+fn flip(path: &Path, words: &[u8]) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let places: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(words)).collect();
+    assert!(!places.is_empty());
+    places.into_iter().for_each(|at| bytes[at] ^= 1);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_person_gets_an_account_and_a_link_that_signs_in_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data").display().to_string();
+    let token = run(&["token", "create", "--data", &data, "--member", "LU", "--role", "analyst"]);
+    let hub = Hub::start(&data);
+    let create = ["user", "create", "--data", &data, "--name", "Anna", "--member", "LU", "--role", "analyst"];
+    // The member joins when its token is first used, and not before.
+    exits(&run(&create), 2);
+    exits(&run(&["bench", "pages", "--hub", hub.url(), "--token", text(&token.stdout).trim()]), 0);
+    let made = run(&[&create[..], &["--url", hub.url()]].concat());
+    exits(&made, 0);
+    let link = text(&made.stdout).trim();
+    assert!(
+        link.starts_with(&format!("{}/sign-in/link/", hub.url())) && text(&made.stdout).lines().count() == 1
+    );
+    exits(&run(&create), 2);
+
+    let users = json(&run(&["user", "list", "--data", &data, "--json"]).stdout);
+    let anna = &users["users"][0];
+    assert_eq!(
+        (&anna["name"], &anna["member_name"], &anna["has_password"]),
+        (&"anna".into(), &"Luxembourg".into(), &false.into())
+    );
+    let another = run(&["link", "--data", &data, "--user", "anna", "--url", hub.url()]);
+    exits(&another, 0);
+    assert_ne!(text(&another.stdout).trim(), link);
+    exits(&run(&["link", "--data", &data, "--user", "nobody"]), 2);
+    assert_eq!(hub.stop(), Some(0));
+}
+
+#[test]
+fn a_public_address_without_tls_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().display().to_string();
+    let output = run(&["hub", "--data", &data, "--listen", "0.0.0.0:0", "--json"]);
+    exits(&output, 2);
+    assert_eq!(json(&output.stderr)["error"]["code"], "hub.config.public_without_tls");
+    exits(&run(&["hub", "--data", &data, "--tls-cert", "c.pem"]), 2);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::offline::shown;
 /// signs under a new identity.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Keep it as safe as the data itself: it holds everything members shared. A manifest in it names every file with its
+Keep it as safe as the data itself: it holds everything members shared. A manifest in it names every file with its \
 SHA-256.
 
 Example:

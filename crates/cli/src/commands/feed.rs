@@ -26,7 +26,6 @@ pub(crate) struct FeedArgs {
 /// What to do with intelligence.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
-    /// Share files with a sharing group: STIX 2.1, CSV or plain lists
     Import(ImportArgs),
 }
 
@@ -37,7 +36,7 @@ pub(crate) enum FeedCommand {
 /// an indicator.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every object the hub does not take is named: file, place, id, code, reason. Importing the same file again does no
+Every object the hub does not take is named: file, place, id, code, reason. Importing the same file again does no \
 harm: what the group holds already counts as repeated.
 
 Exit status: 0 all taken or held already, 1 some refused, 2 a file could not be read or the hub refuses, 3 no hub.

@@ -22,7 +22,7 @@ pub(crate) const PLANTED_PER_KIND_MAX: usize = 20_000;
 #[command(after_help = "\
 Examples:
   shieldwall generate --format suricata --events 100000 > eve.json
-  shieldwall generate --format zeek --bytes 1GB --seed 7 --indicators values.csv --rate 0.001 | zstd > zeek.json.zst")]
+  shieldwall generate --format zeek --bytes 1GB --indicators values.csv --rate 0.01 | zstd > z.zst")]
 pub(crate) struct GenerateArgs {
     /// What the telemetry looks like
     #[arg(long, short, value_name = "FORMAT")]

@@ -29,7 +29,7 @@ const OBSERVED_CHARACTERS_MAX: usize = 300;
 /// gzip or zstd, and what a file is, its content tells. Events are read as a stream: their size does not matter.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints one line for each match and the figures at the end (on standard error; with --json, as a last line
+Prints one line for each match and the figures at the end (on standard error; with --json, as a last line \
 {\"summary\": …}). A value below a listed domain or inside a listed network matches too.
 
 The exit status does not tell whether anything matched: it is 0 when all was read, 2 when something could not be.

@@ -19,7 +19,6 @@ pub(crate) struct MemberArgs {
 /// What to do with members.
 #[derive(Debug, Subcommand)]
 enum MemberCommand {
-    /// List the members
     List(ListArgs),
 }
 

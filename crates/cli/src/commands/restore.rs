@@ -14,7 +14,7 @@ use crate::fault::{Fault, Outcome};
 /// Every file is compared with the manifest first; nothing is written when one is not what it should be.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The hub that starts on it signs under a new identity, for a backup holds no secret key. Where the old hub.key was kept,
+The hub that starts on it signs under a new identity, for a backup holds no secret key. Where the old hub.key was kept, \
 put it beside the restored data before the first start.
 
 Example:

@@ -23,11 +23,11 @@ const FORMATS: [&str; 6] = ["auto", "suricata", "zeek", "ecs", "sysmon", "text"]
 /// hub away, and an outage loses and doubles nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An input is PATH, or PATH:FORMAT with suricata, zeek, ecs, sysmon or text, or PATH:FILE.toml with a mapping of one's
-own; without, the first lines tell. At the end (with --once, or after a signal) the figures are printed. The state
+An input is PATH, or PATH:FORMAT with suricata, zeek, ecs, sysmon or text, or PATH:FILE.toml with a mapping of one's \
+own; without, the first lines tell. At the end (with --once, or after a signal) the figures are printed. The state \
 directory holds `blocklist.txt`, the values this member may block, one a line.
 
-Exit status: 0 done, 1 with --once if the hub did not take every report in time (they stay in the state directory and
+Exit status: 0 done, 1 with --once if the hub did not take every report in time (they stay in the state directory and \
 go out at the next start), 2 set up wrongly, 3 failed.
 
 Examples:

@@ -25,11 +25,8 @@ pub(crate) struct TokenArgs {
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Make a token and print it, alone; it is not shown again
     Create(CreateArgs),
-    /// List the tokens, newest first
     List(ListArgs),
-    /// Revoke a token, at once
     Revoke(RevokeArgs),
 }
 
@@ -38,12 +35,12 @@ enum TokenCommand {
 /// Works whether or not the hub runs. A member that is not in the alliance yet joins when its token is first used.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A member is named by its id, its name or its country's code. A name that is not known yet makes a new member: a nation,
+A member is named by its id, its name or its country's code. A name that is not known yet makes a new member: a nation, \
 or what --kind says.
 
 Examples:
   TOKEN=$(shieldwall token create --data /var/lib/shieldwall --member LU --role analyst)
-  shieldwall token create --data /var/lib/shieldwall --member \"The Grid\" --kind company --role sensor --label edge-1")]
+  shieldwall token create --data DIR --member \"The Grid\" --kind company --role sensor --label edge-1")]
 struct CreateArgs {
     #[command(flatten)]
     data: DataOptions,

@@ -29,9 +29,7 @@ pub(crate) struct UserArgs {
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
 enum UserCommand {
-    /// Make an account, and print a one-time link that signs its owner in
     Create(CreateArgs),
-    /// List the accounts
     List(ListArgs),
 }
 
@@ -41,8 +39,9 @@ enum UserCommand {
 The member must be in the alliance already. With --password-file the account gets that password, and no link is made.
 
 Examples:
-  shieldwall user create --data /var/lib/shieldwall --name anna --member LU --role analyst --url https://wall.example
-  pass show wall | shieldwall user create --data /var/lib/shieldwall --name anna --member LU --role officer --password-file -")]
+  shieldwall user create --data DIR --name anna --member LU --role analyst --url https://wall.example
+  pass show wall | shieldwall user create --data DIR --name ben --member LU --role officer \\
+      --password-file -")]
 struct CreateArgs {
     #[command(flatten)]
     data: DataOptions,

@@ -17,7 +17,7 @@ use crate::offline::DataOptions;
 /// Reads only, and works beside a running hub: what is checked is the state as of its start.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A checkpoint is a signed promise of a log's size and root, as the hub gives it at /api/v1/ledger/GROUP/checkpoint. One
+A checkpoint is a signed promise of a log's size and root, as the hub gives it at /api/v1/ledger/GROUP/checkpoint. One \
 kept elsewhere proves with --against that nothing before it was rewritten since.
 
 Exit status: 0 sound, 1 something is wrong (each thing is named), 3 nothing could be checked.

@@ -26,7 +26,7 @@ use crate::offline::{account_fault, member};
 /// Share files with a hub of its own, and read every page back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The hub runs in this program, in a temporary directory, on a free port of this machine; files go in as `feed import`
+The hub runs in this program, in a temporary directory, on a free port of this machine; files go in as `feed import` \
 sends them, and come out over TAXII.
 
 Exit status 1 unless everything was taken and came back exactly once.

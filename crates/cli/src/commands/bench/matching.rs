@@ -22,7 +22,7 @@ use shieldwall_watch::generate::Telemetry;
 /// Measure matching on one core, beside parsing the same JSON and beside looking for line ends alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Events are generated into a temporary file (or given with --events) and read three ways in the same run, --rounds
+Events are generated into a temporary file (or given with --events) and read three ways in the same run, --rounds \
 times; the best round counts. Times are this thread's on a core.
 
 Examples:

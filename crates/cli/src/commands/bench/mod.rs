@@ -21,11 +21,8 @@ pub(crate) struct BenchArgs {
 /// What to measure.
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
-    /// Matching, beside parsing the same JSON and beside looking for line ends alone
     Match(matching::BenchMatchArgs),
-    /// Sharing files with a hub of its own and reading every page back
     Import(import::BenchImportArgs),
-    /// Reading every TAXII page of a sharing group from a running hub
     Pages(pages::BenchPagesArgs),
 }
 
