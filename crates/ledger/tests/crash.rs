@@ -4,6 +4,7 @@
 //! process, in this one. `SHIELDWALL_KILL_CYCLES` sets how often it is killed (50; 1,000 before a release).
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test stops where it fails"
