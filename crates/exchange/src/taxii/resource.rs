@@ -106,6 +106,10 @@ pub struct Manifest {
     /// The records; left out when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<ManifestRecord>,
+    /// What the next page is asked for with. The standard leaves it to `added_after`, but its Python client
+    /// (taxii2-client 2.3) pages a manifest by `next` alone, and asks for the first page for ever without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One version of one object, as a manifest tells it (section 5.3.2).
@@ -131,6 +135,9 @@ pub struct Versions {
     /// The versions, oldest first by when they were added; left out when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<Timestamp>,
+    /// What the next page is asked for with, as in a [`Manifest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// How far a POST has come.

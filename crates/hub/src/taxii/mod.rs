@@ -11,6 +11,7 @@ use shieldwall_exchange::taxii::{
     ManifestRecord, Query, STIX_MEDIA_TYPE, TaxiiError, VersionMatch, Versions,
 };
 use shieldwall_ledger::reading::{ObjectQuery, VersionFilter};
+use shieldwall_ledger::views::ObjectRecord;
 use shieldwall_model::access::{Action, ReadScope};
 use shieldwall_model::directory::SharingGroup;
 use shieldwall_model::id::GroupId;
@@ -240,12 +241,15 @@ async fn envelope(ask: &Ask, asked: Asked, must_exist: bool) -> Result<Response,
         writer.push(object).map_err(|error| Problem::fault(&error))?;
     }
     let last = page.rows.last().map(|row| &row.record);
-    let next = last
-        .filter(|_| page.more)
-        .map(|last| ask.app.seal().seal(&scope, USE, &Positions::from([(group, last.sequence)])));
+    let next = next(ask, &scope, last.filter(|_| page.more));
     let body = writer.finish(next.as_deref()).map_err(|error| Problem::fault(&error))?;
     let response = (StatusCode::OK, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
     Ok(dated(response, page.rows.first().map(|row| row.record.added), last.map(|last| last.added)))
+}
+
+/// What the page after one that ended with `last` is asked for with.
+fn next(ask: &Ask, scope: &ReadScope, last: Option<&ObjectRecord>) -> Option<String> {
+    last.map(|last| ask.app.seal().seal(scope, USE, &Positions::from([(last.group, last.sequence)])))
 }
 
 /// `GET …/manifest/`.
@@ -254,7 +258,9 @@ async fn envelope(ask: &Ask, asked: Asked, must_exist: bool) -> Result<Response,
 /// As [`objects`].
 pub async fn manifest(ask: Ask) -> Result<Response, Problem> {
     let Asked { scope, query, .. } = asked(&ask, Endpoint::Manifest)?;
-    let page = ask.read(move |reading| reading.manifest(&scope, &query)).await?.into_inner();
+    let wanted = scope.clone();
+    let page = ask.read(move |reading| reading.manifest(&wanted, &query)).await?.into_inner();
+    let next = next(&ask, &scope, page.rows.last().filter(|_| page.more));
     let (first, last) = (page.rows.first().map(|o| o.added), page.rows.last().map(|o| o.added));
     let objects = page
         .rows
@@ -269,7 +275,7 @@ pub async fn manifest(ask: Ask) -> Result<Response, Problem> {
             }),
         })
         .collect();
-    let response = resource(StatusCode::OK, &Manifest { more: page.more, objects })?;
+    let response = resource(StatusCode::OK, &Manifest { more: page.more, objects, next })?;
     Ok(dated(response, first, last))
 }
 
@@ -280,12 +286,14 @@ pub async fn manifest(ask: Ask) -> Result<Response, Problem> {
 pub async fn versions(ask: Ask) -> Result<Response, Problem> {
     let Asked { scope, query, .. } = asked(&ask, Endpoint::Versions)?;
     let first_page = query.after.is_none() && query.added_after.is_none();
-    let page = ask.read(move |reading| reading.manifest(&scope, &query)).await?.into_inner();
+    let wanted = scope.clone();
+    let page = ask.read(move |reading| reading.manifest(&wanted, &query)).await?.into_inner();
+    let next = next(&ask, &scope, page.rows.last().filter(|_| page.more));
     if page.rows.is_empty() && first_page {
         return Err(Problem::absent());
     }
     let (first, last) = (page.rows.first().map(|o| o.added), page.rows.last().map(|o| o.added));
-    let versions = Versions { more: page.more, versions: page.rows.iter().map(|object| object.version).collect() };
+    let versions = Versions { more: page.more, versions: page.rows.iter().map(|object| object.version).collect(), next };
     Ok(dated(resource(StatusCode::OK, &versions)?, first, last))
 }
 
