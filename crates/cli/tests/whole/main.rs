@@ -17,4 +17,5 @@ mod golden;
 mod openapi;
 mod support;
 mod taxii;
+mod taxii_client;
 mod the_loop;

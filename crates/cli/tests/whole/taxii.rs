@@ -330,9 +330,14 @@ async fn filters_manifest_and_versions_tell_the_same_story() {
     // A manifest and the objects it tells of, page by page, are of one order.
     let page = get(&analyst, &format!("{base}manifest/?match[version]=all&limit=3")).await.expect(200);
     assert_eq!(page.json()["more"], true);
+    let next = format!("{base}manifest/?match[version]=all&limit=3&next={}", page.json()["next"].as_str().unwrap());
+    assert_eq!(get(&analyst, &next).await.expect(200).json()["objects"].as_array().unwrap()[..], records[3..6]);
     let rest = format!("{base}manifest/?match[version]=all&added_after={}", page.header("x-taxii-date-added-last").unwrap());
     assert_eq!(get(&analyst, &rest).await.expect(200).json()["objects"].as_array().unwrap()[..], records[3..]);
     let versions = get(&analyst, &format!("{one}versions/")).await.expect(200).json();
+    let three = get(&analyst, &format!("{one}versions/?limit=3")).await.expect(200).json();
+    let rest = format!("{one}versions/?limit=3&next={}", three["next"].as_str().unwrap());
+    assert_eq!(get(&analyst, &rest).await.expect(200).json(), json!({"versions": [versions["versions"][3]]}));
     let mut times: Vec<Timestamp> = versions["versions"].as_array().unwrap().iter().map(|text| same(text.as_str().unwrap())).collect();
     times.sort();
     assert_eq!(times, [now, later[0], later[1], later[2]].map(|time| same(&millis(time))));

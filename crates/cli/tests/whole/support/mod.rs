@@ -1,5 +1,6 @@
 //! The testkit: a hub in this process with an alliance in it, and what speaks to it.
 
+pub(crate) mod binary;
 pub(crate) mod client;
 pub(crate) mod sensor;
 pub(crate) mod stix;
