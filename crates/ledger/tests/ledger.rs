@@ -13,6 +13,9 @@ use std::sync::Arc;
 use common::{World, open, open_at, start};
 use shieldwall_ledger::reading::{EntryQuery, ObjectQuery};
 use shieldwall_ledger::{AppendError, Draft, Positions};
+use shieldwall_model::access::{Action, Principal, Reader, Role};
+use shieldwall_model::id::SensorId;
+use shieldwall_model::realm::Realm;
 use shieldwall_model::time::ManualClock;
 
 const ID: &str = "indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f";
@@ -76,6 +79,13 @@ fn a_key_makes_an_append_repeatable_for_its_author_and_log_alone() {
         .unwrap();
     assert_eq!(again.iter().map(|r| r.repeated).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(again[0].time, first[0].time);
+    // Nor do two who act for one member.
+    let sensor = Principal::Sensor(SensorId::new(start(), &*common::entropy(5)));
+    let sensor = Reader::new(Realm::Real, sensor, world.members[1], Role::Sensor, &world.directory)
+        .permit_in(Action::ReportSighting, world.pair)
+        .unwrap();
+    let theirs = Draft::new(&sensor, world.pair, "note", "x").idempotency("k");
+    assert!(!ledger.append_blocking(vec![theirs]).unwrap()[0].repeated);
     // Two reporters whose names are kept out of the log do not share their keys either.
     let quiet = |member| {
         Draft::on_behalf(&world.permit(member, world.pair), world.pair, "note", "x").idempotency("q")
@@ -90,15 +100,16 @@ fn a_key_makes_an_append_repeatable_for_its_author_and_log_alone() {
 fn time_rises_strictly_whatever_the_clock_does() {
     let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
     let clock = Arc::new(ManualClock::new(start()));
-    let mut times = Vec::new();
+    let (mut times, mut highest) = (Vec::new(), start());
     for step in [0, 3_600, -86_400, -86_400, 7_200, 0, 30 * 86_400, -30 * 86_400] {
         clock.set(start().plus_seconds(step));
+        highest = highest.max(start().plus_seconds(step));
         // Reopened each time: the rule must not live in memory alone.
         let ledger = open_at(dir.path(), Arc::clone(&clock));
         let drafts = (0..3).map(|_| world.draft(0, world.pair, "note", "")).collect();
         times.extend(ledger.append_blocking(drafts).unwrap().into_iter().map(|r| r.time));
         let other = ledger.append_blocking(vec![world.draft(1, world.other, "note", "")]).unwrap();
-        assert!(other[0].time >= *times.first().unwrap());
+        assert!(other[0].time >= highest, "no log goes back behind what the clock has shown");
     }
     assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
     assert_eq!(times.len(), 24);
