@@ -484,7 +484,7 @@ pub struct GraphEdge {
 }
 
 /// Most neighbours drawn; the page's table has them all.
-const NEIGHBOURS_MAX: usize = 60;
+const NEIGHBOURS_MAX: usize = 24;
 
 /// `GET /api/v1/objects/{id}/graph`.
 ///
