@@ -267,11 +267,18 @@ feed-joined = { $who } joined the alliance
 feed-joined-many = { $members } joined the alliance
 feed-formed = The sharing group { $what } was formed
 feed-shared = { $who } shared { $what }
-feed-shared-many = { $who } shared { $shown } objects
+feed-objects = { $count ->
+    [one] { $shown } object
+   *[other] { $shown } objects
+}
+feed-indicators = { $count ->
+    [one] { $shown } indicator
+   *[other] { $shown } indicators
+}
 feed-recalled = { $who } took back { $what }
-feed-saw = { $who } saw { $what } { $count ->
-    [one] once
-   *[other] { $shown } times
+feed-saw = { $count ->
+    [one] { $who } saw { $what } once
+   *[other] { $who } saw { $what } { $shown } times
 }
 feed-warned = { $count ->
     [one] { $shown } member was warned of { $what }
@@ -328,6 +335,7 @@ warning-acknowledged-by = { $count ->
 }
 warning-acknowledged-toast = Warning acknowledged
 acknowledge = Acknowledge
+acknowledge-all = Acknowledge all { $shown }
 do-check = Check
 do-block = Block
 do-block-values = the values below.

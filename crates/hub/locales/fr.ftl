@@ -275,15 +275,22 @@ feed-joined = { $who } a rejoint l’alliance
 feed-joined-many = { $members } ont rejoint l’alliance
 feed-formed = Le groupe de partage { $what } a été constitué
 feed-shared = { $who } a partagé { $what }
-feed-shared-many = { $who } a partagé { $shown } objets
+feed-objects = { $count ->
+    [one] { $shown } objet
+   *[other] { $shown } objets
+}
+feed-indicators = { $count ->
+    [one] { $shown } indicateur
+   *[other] { $shown } indicateurs
+}
 feed-recalled = { $who } a retiré { $what }
-feed-saw = { $who } a vu { $what } { $count ->
-    [one] une fois
-   *[other] { $shown } fois
+feed-saw = { $count ->
+    [one] { $who } a vu { $what } une fois
+   *[other] { $who } a vu { $what } { $shown } fois
 }
 feed-warned = { $count ->
-    [one] { $shown } membre a été alerté de { $what }
-   *[other] { $shown } membres ont été alertés de { $what }
+    [one] { $shown } membre a été alerté : { $what }
+   *[other] { $shown } membres ont été alertés : { $what }
 }
 feed-read = { $who } a lu l’alerte sur { $what }
 
@@ -336,6 +343,7 @@ warning-acknowledged-by = { $count ->
 }
 warning-acknowledged-toast = Alerte acquittée
 acknowledge = Acquitter
+acknowledge-all = Acquitter les { $shown }
 do-check = Vérifiez
 do-block = Bloquez
 do-block-values = les valeurs ci-dessous.

@@ -13,12 +13,16 @@ use crate::pages::markup::Html;
 use crate::pages::members::group_name;
 use crate::pages::texts::Texts;
 
+/// Cards of a cluster shown whole; the rest of many is shown short.
+const CARDS_WHOLE_MAX: usize = 4;
 /// Most values a card lists; the page of the warning has them all.
 const VALUES_SHOWN_MAX: usize = 3;
 
 /// A warning as its card shows it.
 pub(crate) struct Card {
     pub(crate) body: WarningBody,
+    /// Whether it is shown short, as one of many.
+    pub(crate) compact: bool,
     /// The level of its heading.
     pub(crate) level: u8,
     pub(crate) class: &'static str,
@@ -52,6 +56,16 @@ pub(crate) struct Together {
     /// What ties them, where something does.
     pub(crate) tie: Option<Tie>,
     pub(crate) cards: Vec<Card>,
+    /// Those the reader can take note of at once, where there are several.
+    pub(crate) unread: Vec<String>,
+}
+
+impl Together {
+    fn new(tie: Option<Tie>, cards: Vec<Card>) -> Self {
+        let unread: Vec<String> =
+            cards.iter().filter(|card| card.may_acknowledge).map(|card| card.body.id.clone()).collect();
+        Self { tie, unread: if unread.len() > 1 { unread } else { Vec::new() }, cards }
+    }
 }
 
 /// Why warnings fall together.
@@ -122,6 +136,7 @@ impl<'a> Viewer<'a> {
             body.value.split(", ").filter(|value| !value.is_empty()).map(str::to_owned).collect();
         let more = all.len().saturating_sub(VALUES_SHOWN_MAX);
         Card {
+            compact: false,
             level,
             class,
             badge,
@@ -202,9 +217,13 @@ pub(crate) fn arrange(viewer: &Viewer<'_>, shown: &[Warning]) -> Vec<Together> {
                 .warnings
                 .iter()
                 .filter_map(|id| shown.iter().find(|warning| warning.id == *id))
-                .map(|warning| viewer.card(warning, level))
+                .enumerate()
+                .map(|(place, warning)| Card {
+                    compact: place >= CARDS_WHOLE_MAX,
+                    ..viewer.card(warning, level)
+                })
                 .collect();
-            Together { tie, cards }
+            Together::new(tie, cards)
         })
         .collect()
 }

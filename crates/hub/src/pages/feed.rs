@@ -1,5 +1,7 @@
 //! What just happened, in words: the newest entries the reader may see, like ones told as one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use shieldwall_assess::entries::{
     Reporter, SIGHTING_REPORTED, SightingReported, Taken, WARNING_ACKNOWLEDGED, WarningAcknowledged,
 };
@@ -19,11 +21,11 @@ use crate::pages::texts::Texts;
 use crate::problem::Problem;
 
 /// Entries looked at.
-const ENTRIES_MAX: usize = 150;
+const ENTRIES_MAX: usize = 400;
 /// Most lines told.
 const ITEMS_MAX: usize = 12;
 /// Like facts are told as one when no further apart than this, in seconds.
-const TOGETHER_SECONDS: i64 = 120;
+const TOGETHER_SECONDS: i64 = 15;
 /// A line is fresh, and flashes once, for this long, in seconds.
 const FRESH_SECONDS: i64 = 5;
 
@@ -40,11 +42,11 @@ pub(crate) struct Item {
 enum What {
     Joined { name: String },
     Formed { name: String },
-    Shared { by: Option<MemberId>, group: GroupId, id: String, name: String },
-    Recalled { by: Option<MemberId>, id: String, name: String },
-    Saw { by: Reporter, group: GroupId, id: String, name: String, count: u64 },
-    Warned { warning: String, name: String },
-    Read { by: Option<MemberId>, warning: String, name: String },
+    Shared { by: Option<MemberId>, group: GroupId },
+    Recalled { by: Option<MemberId> },
+    Saw { by: Reporter, group: GroupId },
+    Warned,
+    Read { by: Option<MemberId> },
 }
 
 /// Something that happened, once or several times.
@@ -52,7 +54,12 @@ enum What {
 struct Fact {
     what: What,
     at: Timestamp,
+    /// What it is about, with names: objects, or warnings.
+    about: BTreeMap<String, String>,
+    /// How many entries, or, of a sighting, events.
     times: u64,
+    /// The members it happened to.
+    members: BTreeSet<MemberId>,
 }
 
 /// The feed for this reader.
@@ -74,58 +81,64 @@ fn read(reading: &Reading<'_>, scope: &ReadScope) -> Result<Vec<Fact>, ReadError
     let page = reading.entries(scope, &query)?;
     let mut facts = Vec::with_capacity(page.rows.len());
     for entry in &page.rows {
-        if let Some(what) = what(reading, scope, entry)? {
-            facts.push(Fact { what, at: entry.time, times: 1 });
-        }
+        facts.extend(fact(reading, scope, entry)?);
     }
     Ok(facts)
 }
 
-fn what(reading: &Reading<'_>, scope: &ReadScope, entry: &Entry) -> Result<Option<What>, ReadError> {
+fn fact(reading: &Reading<'_>, scope: &ReadScope, entry: &Entry) -> Result<Option<Fact>, ReadError> {
     let Some(body) = entry.body.as_deref() else { return Ok(None) };
-    let by = entry.author.member;
-    let title = |id: &str| {
-        let known = reading.latest_object(scope, entry.group, id)?;
-        Ok::<_, ReadError>(known.and_then(|known| known.name.clone()).unwrap_or_else(|| id.to_owned()))
+    let (by, group) = (entry.author.member, entry.group);
+    let told = |what, about: Option<(String, String)>, times| {
+        Some(Fact {
+            what,
+            at: entry.time,
+            about: about.into_iter().collect(),
+            times,
+            members: by.into_iter().collect(),
+        })
+    };
+    let titled = |id: &str| {
+        let known = reading.latest_object(scope, group, id)?;
+        let name = known.and_then(|known| known.name.clone()).unwrap_or_else(|| id.to_owned());
+        Ok::<_, ReadError>(Some((id.to_owned(), name)))
     };
     Ok(match entry.kind.as_str() {
-        MEMBER_JOINED => {
-            serde_json::from_slice::<Member>(body).ok().map(|member| What::Joined { name: member.name })
-        }
-        GROUP_FORMED => {
-            serde_json::from_slice::<SharingGroup>(body).ok().map(|group| What::Formed { name: group.name })
-        }
+        MEMBER_JOINED => match serde_json::from_slice::<Member>(body) {
+            Ok(member) => told(What::Joined { name: member.name }, None, 1),
+            Err(_) => None,
+        },
+        GROUP_FORMED => match serde_json::from_slice::<SharingGroup>(body) {
+            Ok(formed) => told(What::Formed { name: formed.name }, None, 1),
+            Err(_) => None,
+        },
         OBJECT_SHARED => match id_of(body) {
-            Some(id) => Some(What::Shared { by, group: entry.group, name: title(&id)?, id }),
+            Some(id) => told(What::Shared { by, group }, titled(&id)?, 1),
             None => None,
         },
         OBJECT_RECALLED => match Recalled::from_body(body) {
-            Ok(recalled) => {
-                Some(What::Recalled { by, name: title(recalled.id.as_str())?, id: recalled.id.to_string() })
-            }
+            Ok(recalled) => told(What::Recalled { by }, titled(recalled.id.as_str())?, 1),
             Err(_) => None,
         },
         SIGHTING_REPORTED => match serde_json::from_slice::<SightingReported>(body) {
-            Ok(seen) => Some(What::Saw {
-                name: title(seen.indicator.as_str())?,
-                id: seen.indicator.to_string(),
-                by: seen.reporter,
-                group: entry.group,
-                count: seen.count,
-            }),
+            Ok(seen) => {
+                let about = titled(seen.indicator.as_str())?;
+                told(What::Saw { by: seen.reporter, group }, about, seen.count)
+            }
             Err(_) => None,
         },
         WARNING_ACKNOWLEDGED => match serde_json::from_slice::<WarningAcknowledged>(body) {
             Ok(said) => {
-                let warning = said.warning.to_string();
-                let document = reading.document(scope, collection::WARNING, entry.group, &warning)?;
-                let name = document
-                    .and_then(|document| serde_json::from_slice::<Warning>(&document.body).ok())
-                    .map_or_else(|| warning.clone(), |warning| warning.subject.name);
-                Some(match said.taken {
-                    Taken::ByMachine => What::Warned { warning, name },
-                    Taken::ByPerson => What::Read { by, warning, name },
-                })
+                let id = said.warning.to_string();
+                let document = reading.document(scope, collection::WARNING, group, &id)?;
+                let warning =
+                    document.and_then(|document| serde_json::from_slice::<Warning>(&document.body).ok());
+                let name = warning.map_or_else(|| id.clone(), |warning| warning.subject.name);
+                let what = match said.taken {
+                    Taken::ByMachine => What::Warned,
+                    Taken::ByPerson => What::Read { by },
+                };
+                told(what, Some((id, name)), 1)
             }
             Err(_) => None,
         },
@@ -149,12 +162,9 @@ fn together(facts: Vec<Fact>) -> Vec<Fact> {
         let near = |known: &Fact| known.at.since_micros(fact.at) <= TOGETHER_SECONDS * 1_000_000;
         match told.iter_mut().find(|known| near(known) && alike(&known.what, &fact.what)) {
             Some(known) => {
-                known.times += fact.times;
-                if let (What::Saw { count, .. }, What::Saw { count: more, .. }) =
-                    (&mut known.what, &fact.what)
-                {
-                    *count = count.saturating_add(*more);
-                }
+                known.times = known.times.saturating_add(fact.times);
+                known.about.extend(fact.about);
+                known.members.extend(fact.members);
             }
             None => told.push(fact),
         }
@@ -164,13 +174,9 @@ fn together(facts: Vec<Fact>) -> Vec<Fact> {
 
 fn alike(a: &What, b: &What) -> bool {
     match (a, b) {
-        (What::Shared { by, group, .. }, What::Shared { by: other, group: elsewhere, .. }) => {
-            by == other && group == elsewhere
-        }
-        (What::Saw { by, id, .. }, What::Saw { by: other, id: another, .. }) => by == other && id == another,
-        (What::Warned { warning, .. }, What::Warned { warning: other, .. }) => warning == other,
         (What::Joined { .. }, What::Joined { .. }) => true,
-        _ => false,
+        (What::Formed { .. }, What::Formed { .. }) => false,
+        (a, b) => a == b,
     }
 }
 
@@ -197,48 +203,41 @@ impl Teller<'_> {
 
     fn tell(&self, fact: &Fact, now: Timestamp) -> Item {
         let t = self.t;
-        let many = t.counted(fact.times);
-        let object = |id: &str, name: &str| Html::link(&format!("/intelligence/{id}"), name);
-        let warning = |id: &str, name: &str| Html::link(&format!("/warnings/{id}"), name);
+        // One thing by its name, several by their number.
+        let about = |kind: &str, all: &str, many: &str| match (fact.about.len(), fact.about.first_key_value())
+        {
+            (1, Some((id, name))) => Html::link(&format!("/{kind}/{id}"), name),
+            (number, _) => Html::link(all, &t.count(many, number)),
+        };
+        let objects = || about("intelligence", "/intelligence", "feed-objects");
+        let indicators = || about("intelligence", "/warnings", "feed-indicators");
+        let warnings = || about("warnings", "/warnings", "feed-indicators");
         let (icon, text) = match &fact.what {
-            What::Joined { .. } if fact.times > 1 => (
-                "people",
-                t.rich(
-                    "feed-joined-many",
-                    &[("members", Html::link("/members", &t.count("members-count", fact.times)))],
-                    &[],
-                ),
-            ),
+            What::Joined { .. } if fact.times > 1 => {
+                let members = Html::link("/members", &t.count("members-count", fact.times));
+                ("people", t.rich("feed-joined-many", &[("members", members)], &[]))
+            }
             What::Joined { name } => {
                 ("people", t.rich("feed-joined", &[("who", Html::link("/members", name))], &[]))
             }
             What::Formed { name } => {
                 ("people", t.rich("feed-formed", &[("what", Html::link("/members", name))], &[]))
             }
-            What::Shared { by, .. } if fact.times > 1 => {
-                ("ledger", t.rich("feed-shared-many", &[("who", self.member(*by))], &many))
+            What::Shared { by, .. } => {
+                ("ledger", t.rich("feed-shared", &[("who", self.member(*by)), ("what", objects())], &[]))
             }
-            What::Shared { by, id, name, .. } => (
-                "ledger",
-                t.rich("feed-shared", &[("who", self.member(*by)), ("what", object(id, name))], &[]),
-            ),
-            What::Recalled { by, id, name } => (
-                "close",
-                t.rich("feed-recalled", &[("who", self.member(*by)), ("what", object(id, name))], &[]),
-            ),
-            What::Saw { by, group, id, name, count } => (
-                "eye",
-                t.rich(
-                    "feed-saw",
-                    &[("who", self.reporter(by, *group)), ("what", object(id, name))],
-                    &t.counted(count),
-                ),
-            ),
-            What::Warned { warning: id, name } => {
-                ("alert", t.rich("feed-warned", &[("what", warning(id, name))], &many))
+            What::Recalled { by } => {
+                ("close", t.rich("feed-recalled", &[("who", self.member(*by)), ("what", objects())], &[]))
             }
-            What::Read { by, warning: id, name } => {
-                ("check", t.rich("feed-read", &[("who", self.member(*by)), ("what", warning(id, name))], &[]))
+            What::Saw { by, group } => {
+                let pieces = [("who", self.reporter(by, *group)), ("what", indicators())];
+                ("eye", t.rich("feed-saw", &pieces, &t.counted(fact.times)))
+            }
+            What::Warned => {
+                ("alert", t.rich("feed-warned", &[("what", warnings())], &t.counted(fact.members.len())))
+            }
+            What::Read { by } => {
+                ("check", t.rich("feed-read", &[("who", self.member(*by)), ("what", warnings())], &[]))
             }
         };
         let fresh = now.since_micros(fact.at) < FRESH_SECONDS * 1_000_000;
@@ -252,42 +251,55 @@ mod tests {
     use crate::i18n::Language;
     use shieldwall_model::id::RepeatableEntropy;
 
-    fn at(seconds: i64, what: What) -> Fact {
-        Fact { what, at: Timestamp::from_micros(seconds * 1_000_000), times: 1 }
+    const T: Texts = Texts::new(Language::English);
+
+    fn at(seconds: i64, what: What, about: &str, member: u64, times: u64) -> Fact {
+        let at = Timestamp::from_micros(seconds * 1_000_000);
+        let member = MemberId::new(Timestamp::default(), &RepeatableEntropy::new(member));
+        Fact {
+            what,
+            at,
+            about: [(about.to_owned(), about.to_uppercase())].into(),
+            times,
+            members: [member].into(),
+        }
     }
 
-    fn warned(warning: &str) -> What {
-        What::Warned { warning: warning.into(), name: "W".into() }
+    fn told(facts: Vec<Fact>) -> Vec<String> {
+        let mine = MemberId::new(Timestamp::default(), &RepeatableEntropy::new(99));
+        let directory = Directory::default();
+        let teller = Teller { t: T, directory: &directory, mine, pseudonym: &|_| "r-mine".into() };
+        together(facts).iter().map(|fact| teller.tell(fact, fact.at).text.to_string()).collect()
     }
 
     #[test]
     fn like_facts_close_in_time_are_told_as_one() {
-        let shared =
-            |id: &str| What::Shared { by: None, group: GroupId::ALLIANCE, id: id.into(), name: id.into() };
-        let told = together(vec![
-            at(1000, warned("a")),
-            at(999, warned("b")),
-            at(998, warned("a")),
-            at(997, shared("x")),
-            at(996, shared("y")),
-            at(100, warned("a")),
+        let shared = || What::Shared { by: None, group: GroupId::ALLIANCE };
+        let shown = told(vec![
+            at(1000, What::Warned, "a", 1, 1),
+            at(999, What::Warned, "a", 2, 1),
+            at(998, What::Warned, "a", 2, 1),
+            at(997, shared(), "x", 1, 1),
+            at(996, shared(), "y", 1, 1),
+            at(100, What::Warned, "a", 1, 1),
         ]);
-        let shown: Vec<(i64, u64)> = told.iter().map(|fact| (fact.at.as_seconds(), fact.times)).collect();
-        assert_eq!(shown, [(1000, 2), (999, 1), (997, 2), (100, 1)]);
+        assert_eq!(shown.len(), 3, "{shown:?}");
+        assert!(shown[0].starts_with("2 members were warned of <a href=\"/warnings/a\">A<"), "{}", shown[0]);
+        assert!(shown[1].ends_with("shared <a href=\"/intelligence\">2 objects</a>"), "{}", shown[1]);
+        assert!(shown[2].starts_with("1 member was warned"), "{}", shown[2]);
     }
 
     #[test]
     fn sightings_of_one_reporter_add_up_and_others_stay_apart() {
-        let saw = |word: &str, count| What::Saw {
-            by: Reporter::Pseudonym(word.into()),
-            group: GroupId::ALLIANCE,
-            id: "indicator--1".into(),
-            name: "I".into(),
-            count,
-        };
-        let told = together(vec![at(10, saw("r-1", 3)), at(9, saw("r-2", 1)), at(8, saw("r-1", 4))]);
-        assert_eq!(told.len(), 2);
-        assert!(matches!(told[0].what, What::Saw { count: 7, .. }));
+        let saw = |word: &str| What::Saw { by: Reporter::Pseudonym(word.into()), group: GroupId::ALLIANCE };
+        let shown = told(vec![
+            at(10, saw("r-1"), "i", 1, 3),
+            at(9, saw("r-2"), "i", 2, 1),
+            at(8, saw("r-1"), "j", 1, 4),
+        ]);
+        assert_eq!(shown.len(), 2);
+        assert!(shown[0].contains(">2 indicators</a>") && shown[0].ends_with("7 times"), "{}", shown[0]);
+        assert!(shown[1].contains(">I</a>") && shown[1].ends_with("once"), "{}", shown[1]);
     }
 
     #[test]
@@ -301,8 +313,7 @@ mod tests {
             country: None,
             sectors: vec![],
         });
-        let t = Texts::new(Language::English);
-        let teller = Teller { t, directory: &directory, mine, pseudonym: &|_| "r-mine".into() };
+        let teller = Teller { t: T, directory: &directory, mine, pseudonym: &|_| "r-mine".into() };
         let own = teller.reporter(&Reporter::Pseudonym("r-mine".into()), GroupId::ALLIANCE).to_string();
         let other = teller.reporter(&Reporter::Pseudonym("r-other".into()), GroupId::ALLIANCE).to_string();
         assert!(

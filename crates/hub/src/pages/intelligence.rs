@@ -100,6 +100,7 @@ struct VersionRow {
 /// A warning about the object.
 struct WarningRow {
     href: String,
+    is_value: bool,
     name: String,
     members: String,
     updated: Html,
@@ -149,7 +150,8 @@ struct RecallPage {
 
 /// Whether a name is a value (a hash, an address, a path) rather than words: it is then set to be read letter by letter.
 fn is_value(name: &str) -> bool {
-    !name.contains(' ') && (name.len() >= 32 || name.contains(['.', ':', '/', '\\', '@']))
+    let one_word = !name.contains(' ') && name.contains(['.', ':', '/', '\\', '@']);
+    one_word || name.split(' ').any(|word| word.len() >= 32)
 }
 
 fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
@@ -300,6 +302,7 @@ async fn warnings_about(ask: &Ask, t: Texts, id: &str) -> Result<Vec<WarningRow>
         })
         .map(|warning| WarningRow {
             href: format!("/warnings/{}", warning.id),
+            is_value: is_value(&warning.subject.name),
             name: warning.subject.name.clone(),
             members: t.count("members-count", warning.reporters()),
             updated: t.moment(warning.updated),

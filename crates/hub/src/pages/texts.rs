@@ -300,7 +300,7 @@ mod tests {
         let shown = ENGLISH.rich("feed-joined", &[("who", Html::link("/members", "<b>\u{e000}"))], &[]);
         assert!(shown.to_string().contains("<a href=\"/members\">&#60;b&#62;"), "{shown}");
         let forged = ENGLISH.rich(
-            "feed-shared-many",
+            "feed-saw",
             &[("who", Html::strong("A"))],
             &[("what", "\u{e000}<i>".into()), ("count", 2.into()), ("shown", "\u{e000}".into())],
         );

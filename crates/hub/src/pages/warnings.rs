@@ -277,8 +277,15 @@ pub async fn acknowledge(mut ask: Ask) -> Result<Response, Problem> {
     let form = ask.form().await?;
     let note = Some(form.get("note").to_owned()).filter(|note| !note.is_empty());
     let warning = take_note(&ask, Taken::ByPerson, note).await?;
+    let also: Vec<String> = form.all("also").take(WARNINGS_MAX).map(str::to_owned).collect();
+    for id in &also {
+        // Each is asked for as if its own address had been: what the reader may not see answers 404 here too.
+        ask.path.insert("id".into(), id.clone());
+        take_note(&ask, Taken::ByPerson, None).await?;
+    }
     if !ask.headers.contains_key("hx-request") {
-        return Ok(see_other(&format!("/warnings/{}", warning.id)));
+        let back = if also.is_empty() { format!("/warnings/{}", warning.id) } else { "/warnings".into() };
+        return Ok(see_other(&back));
     }
     // The card is part of a fragment that is fetched anew: the same way whoever took note.
     let text = Texts::new(ask.language).text("warning-acknowledged-toast");
