@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use shieldwall_hub::api::alliance::{NewGroup, NewMember, admit_member, form_group};
 use shieldwall_hub::api::tokens::mint;
@@ -24,6 +25,7 @@ use shieldwall_sensor::config::{ConfigDraft, ConfigError, HiddenText, InputDraft
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::answers::{Entries, Entry, Taken};
 use super::cast::Cast;
 use super::ears::Ears;
 
@@ -43,7 +45,7 @@ const TOKEN_DAYS: i64 = 7;
 pub(crate) enum HouseError {
     /// The hub does not start.
     #[error(transparent)]
-    Hub(#[from] StartError),
+    Hub(Box<StartError>),
     /// The hub refuses what the demo needs.
     #[error("the hub refuses {what}: {source}")]
     Refused {
@@ -155,7 +157,8 @@ impl House {
         let mut config = Config::new(ground.data.join("hub"));
         config.listen = ground.listen;
         config.name = HUB_NAME.into();
-        let running = Hub::start(config, Arc::clone(&ground.clock), Arc::clone(&ground.entropy)).await?;
+        let started = Hub::start(config, Arc::clone(&ground.clock), Arc::clone(&ground.entropy)).await;
+        let running = started.map_err(|error| HouseError::Hub(Box::new(error)))?;
         let members = admit(&running, cast).await?;
         let group = NewGroup {
             name: GROUP.into(),
@@ -279,7 +282,7 @@ impl House {
     ///
     /// # Errors
     /// [`HouseError::Answer`].
-    pub(crate) async fn share(&self, player: usize, envelope: &Json) -> Result<Json, HouseError> {
+    pub(crate) async fn share(&self, player: usize, envelope: &Json) -> Result<Taken, HouseError> {
         let token = self.desks.get(player).map_or("", |desk| desk.token.as_str());
         let request = self
             .http
@@ -294,7 +297,11 @@ impl House {
     ///
     /// # Errors
     /// [`HouseError::Answer`].
-    pub(crate) async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Json, HouseError> {
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, HouseError> {
         let url = format!("{}/api/v1/{path}", self.running.url());
         read(path, self.http.get(url).bearer_auth(&self.officer).query(query)).await
     }
@@ -303,19 +310,15 @@ impl House {
     ///
     /// # Errors
     /// [`HouseError::Answer`].
-    pub(crate) async fn entries(&self, kind: &str) -> Result<Vec<Json>, HouseError> {
+    pub(crate) async fn entries(&self, kind: &str) -> Result<Vec<Entry>, HouseError> {
         const PAGE: usize = 1_000;
         let (group, limit) = (self.group.to_string(), PAGE.to_string());
-        let mut entries: Vec<Json> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         loop {
-            let before = entries
-                .last()
-                .and_then(|entry| entry["sequence"].as_u64())
-                .map(|sequence| sequence.to_string());
+            let before = entries.last().map(|entry| entry.sequence.to_string());
             let mut query = vec![("group", group.as_str()), ("kind", kind), ("limit", limit.as_str())];
             query.extend(before.as_deref().map(|before| ("before", before)));
-            let page = self.ask("ledger/entries", &query).await?;
-            let page = page["entries"].as_array().cloned().unwrap_or_default();
+            let page = self.ask::<Entries>("ledger/entries", &query).await?.entries;
             let last = page.len() < PAGE;
             entries.extend(page);
             if last {
@@ -427,7 +430,7 @@ fn answer(what: &str, error: &dyn std::fmt::Display) -> HouseError {
     HouseError::Answer { what: what.to_owned(), reason: error.to_string() }
 }
 
-async fn read(what: &str, request: reqwest::RequestBuilder) -> Result<Json, HouseError> {
+async fn read<T: DeserializeOwned>(what: &str, request: reqwest::RequestBuilder) -> Result<T, HouseError> {
     let response = request.send().await.map_err(|error| answer(what, &error))?;
     let status = response.status();
     let body = response.bytes().await.map_err(|error| answer(what, &error))?;

@@ -5,6 +5,7 @@
 //! acts; all of that is pure. [`house`] is what really runs, [`stage`] plays the script in it, [`figures`] makes the
 //! report out of what was observed, [`show`] tells people.
 
+mod answers;
 mod cast;
 mod ears;
 mod figures;
@@ -180,7 +181,7 @@ pub(crate) async fn run(args: DemoArgs, how: How) -> Result<bool, DemoError> {
 async fn run_inner(args: DemoArgs, how: How) -> Result<bool, DemoError> {
     let (stopper, stop) = watch::channel(false);
     listen_for_signals(stopper).map_err(DemoError::Signals)?;
-    let voice = if how.json { Voice::Err } else { Voice::Out };
+    let voice = Some(if how.json { Voice::Err } else { Voice::Out });
     let (report, opened) = play(&args, &how, voice, stop.clone()).await?;
     opened.show.figures(&report);
     if how.json {
@@ -216,7 +217,7 @@ struct Opened {
 async fn play(
     args: &DemoArgs,
     how: &How,
-    voice: Voice,
+    voice: Option<Voice>,
     stop: watch::Receiver<bool>,
 ) -> Result<(Report, Opened), DemoError> {
     let scenario = match &args.scenario {

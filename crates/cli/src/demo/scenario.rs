@@ -232,13 +232,12 @@ fn whole(json: &Value, fallback: &str) -> Result<Scenario, Wrong> {
     Ok(Scenario { id, name, start, end, techniques, cves, events, indicators, victims, notes })
 }
 
+/// An object and its place.
+type Placed<'a> = (String, &'a Map<String, Value>);
+
 /// The objects of a list, each with its place. What is missing or null is empty; `alone` names the field a bare
 /// string stands for.
-fn items<'a>(
-    fields: &'a Map<String, Value>,
-    name: &str,
-    alone: &[&str],
-) -> Result<Vec<(String, &'a Map<String, Value>)>, Wrong> {
+fn items<'a>(fields: &'a Map<String, Value>, name: &str, alone: &[&str]) -> Result<Vec<Placed<'a>>, Wrong> {
     let list = match fields.get(name) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,

@@ -19,13 +19,11 @@ pub(crate) enum Voice {
     Out,
     /// On standard error, because standard output is for machines.
     Err,
-    /// Nowhere: in tests.
-    Silent,
 }
 
 /// See the module.
 pub(crate) struct Show {
-    voice: Voice,
+    voice: Option<Voice>,
     bar: ProgressBar,
     start: Timestamp,
 }
@@ -42,6 +40,8 @@ pub(crate) struct Contact<'a> {
     pub(crate) news: usize,
     /// Whether it is this member's first.
     pub(crate) first: bool,
+    /// Whether no event of the scenario tells of it.
+    pub(crate) assumed: bool,
     /// Whether it is a network hit before.
     pub(crate) again: bool,
     /// Whether all that may be blocked was on the block list.
@@ -53,14 +53,14 @@ pub(crate) struct Contact<'a> {
 }
 
 impl Show {
-    /// A show of `scenario`; with a progress bar if wanted.
-    pub(crate) fn new(voice: Voice, progress: bool, scenario: &Scenario, end: Timestamp) -> Self {
+    /// A show of `scenario`, silent without a voice; with a progress bar if wanted.
+    pub(crate) fn new(voice: Option<Voice>, progress: bool, scenario: &Scenario, end: Timestamp) -> Self {
         let seconds = u64::try_from(end.since_micros(scenario.start) / 1_000_000).unwrap_or(0);
         let target =
             if progress { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(seconds.max(1)), target);
         // The template is a constant; a wrong one would show the default bar.
-        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {wide_msg}") {
             bar.set_style(style);
         }
         Self { voice, bar, start: scenario.start }
@@ -70,9 +70,9 @@ impl Show {
     pub(crate) fn say(&self, line: &str) {
         // Nobody to tell is no reason to stop.
         self.bar.suspend(|| match self.voice {
-            Voice::Out => _ = writeln!(io::stdout().lock(), "{line}"),
-            Voice::Err => _ = writeln!(io::stderr().lock(), "{line}"),
-            Voice::Silent => {}
+            Some(Voice::Out) => _ = writeln!(io::stdout().lock(), "{line}"),
+            Some(Voice::Err) => _ = writeln!(io::stderr().lock(), "{line}"),
+            None => {}
         });
     }
 
@@ -122,18 +122,20 @@ impl Show {
     /// A member shared values.
     pub(crate) fn shared(&self, who: &str, values: usize, took: Duration) {
         self.say(&format!(
-            "                 {who} shares {values} values; every sensor has them after {} ms",
+            "                 {who} shares {values} value{}; every sensor has them after {} ms",
+            if values == 1 { "" } else { "s" },
             took.as_millis()
         ));
     }
 
     /// The attack showed somewhere.
     pub(crate) fn contact(&self, contact: &Contact<'_>) {
-        let Contact { who, planted, known, news, first, again, guarded, complete, took } = contact;
-        let hit = match (again, first) {
-            (true, _) => "still shows it",
-            (false, true) => "is hit",
-            (false, false) => "is hit again",
+        let Contact { who, planted, known, news, first, assumed, again, guarded, complete, took } = contact;
+        let hit = match (again, assumed, first) {
+            (true, _, _) => "still shows it",
+            (_, true, _) => "is hit (assumed)",
+            (_, _, true) => "is hit",
+            (_, _, false) => "is hit again",
         };
         let seen = match (known, complete) {
             (0, _) if *planted == 0 => "nothing of it can be seen in telemetry".to_owned(),

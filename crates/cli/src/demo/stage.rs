@@ -273,12 +273,10 @@ impl<'a> Stage<'a> {
     async fn send(&mut self, by: usize, objects: &[Json]) -> Result<BTreeSet<String>, HouseError> {
         let mut refused = BTreeSet::new();
         for piece in objects.chunks(OBJECTS_PER_REQUEST_MAX) {
-            let report = self.set.house.share(by, &json!({ "objects": piece })).await?;
-            for refusal in report["refused"].as_array().into_iter().flatten() {
-                let id = refusal["id"].as_str().unwrap_or_default();
-                let why = refusal["reason"].as_str().unwrap_or_default();
-                self.observed.refused.push(format!("{id}: {why}"));
-                refused.insert(id.to_owned());
+            for refusal in self.set.house.share(by, &json!({ "objects": piece })).await?.refused {
+                let id = refusal.id.unwrap_or_default();
+                self.observed.refused.push(format!("{id}: {}", refusal.reason));
+                refused.insert(id);
             }
         }
         Ok(refused)
@@ -340,6 +338,7 @@ impl<'a> Stage<'a> {
             known: known.len(),
             news: news.len(),
             first,
+            assumed: matches!(cause, Cause::Assumed(_)),
             again,
             guarded,
             complete,

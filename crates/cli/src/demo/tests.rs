@@ -30,7 +30,7 @@ async fn played(args: &DemoArgs) -> Report {
 
 async fn opened(args: &DemoArgs) -> (Report, Opened) {
     let (_stopper, stop) = watch::channel(false);
-    play(args, &how(), Voice::Silent, stop).await.unwrap()
+    play(args, &how(), None, stop).await.unwrap()
 }
 
 async fn closed(opened: Opened) {
@@ -49,13 +49,12 @@ async fn the_weekend_closes_the_loop() {
     let (report, opened) = opened(&args(None, 2.0)).await;
     assert!(report.loop_closed, "{:?}", report.reasons);
     // The variants are told where the first warnings are: one case, not three.
-    let warnings = opened.house.ask("warnings", &[]).await.unwrap();
-    let warnings = warnings["warnings"].as_array().unwrap();
+    let answers::Warnings { warnings } = opened.house.ask("warnings", &[]).await.unwrap();
     assert_eq!(warnings.len(), 28);
     for warning in warnings {
-        assert_eq!(warning["contexts"][0]["name"], "WannaCry weekend (2 variants)");
-        assert_eq!(warning["parties"], 12);
-        assert_eq!(warning["advice"]["blocking"] == "block", warning["role"] == "malicious");
+        let names: Vec<&str> = warning.contexts.iter().map(|context| context.name.as_str()).collect();
+        assert_eq!(names, ["WannaCry weekend (2 variants)"]);
+        assert_eq!(warning.advice.blocking == "block", warning.role == "malicious");
     }
     assert_eq!(opened.house.doors.len(), 4);
     closed(opened).await;
@@ -105,7 +104,7 @@ async fn roles_decide_and_names_do_not() {
     let list = std::fs::read_to_string(directory.path().join("members/LV/sensor/blocklist.txt")).unwrap();
     let values: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(values, ["iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com"]);
-    let error = play(&args, &how(), Voice::Silent, watch::channel(false).1).await.err().unwrap();
+    let error = play(&args, &how(), None, watch::channel(false).1).await.err().unwrap();
     assert_eq!((error.code(), error.is_usage()), ("demo.data.not_empty", true));
 }
 

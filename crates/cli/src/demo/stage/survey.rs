@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shieldwall_exchange::entries::OBJECT_SHARED;
+use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_watch::value::Kind;
 
+use super::super::answers::{Warnings, Watched, Watchlist};
 use super::super::house::HouseError;
 use super::super::intel::Item;
 use super::Stage;
@@ -21,9 +23,9 @@ impl Stage<'_> {
         self.observed.troubles.extend(fallen);
         self.recorded().await?;
         let taken = self.set.house.entries("warning.acknowledged").await?;
-        let by_person = taken.iter().filter(|entry| entry["body"]["taken"] == "by-person");
-        let by_person: BTreeSet<&str> =
-            by_person.filter_map(|entry| entry["body"]["warning"].as_str()).collect();
+        let by_person = taken.iter().filter_map(|entry| entry.body.as_ref());
+        let by_person = by_person.filter(|body| body.taken.as_deref() == Some("by-person"));
+        let by_person: BTreeSet<&str> = by_person.filter_map(|body| body.warning.as_deref()).collect();
         self.observed.by_person = by_person.len();
         let careful: Vec<(usize, &Item)> = self
             .set
@@ -47,22 +49,18 @@ impl Stage<'_> {
     async fn recorded(&mut self) -> Result<(), HouseError> {
         let indicators = self.set.house.entries(OBJECT_SHARED).await?;
         let mut items: BTreeMap<String, usize> = BTreeMap::new();
-        for entry in &indicators {
-            let Some(id) = entry["body"]["id"].as_str().filter(|id| id.starts_with("indicator--")) else {
-                continue;
-            };
-            let Ok(known) = id.parse() else { continue };
-            if let Some(item) = self.set.house.ears.item_of(&known) {
-                items.insert(id.to_owned(), item);
+        for id in indicators.into_iter().filter_map(|entry| entry.body?.id) {
+            if let Some(item) = self.item_called(&id) {
+                items.insert(id, item);
             }
         }
         let players: Vec<Option<String>> = (0..self.set.play.cast.players.len())
             .map(|player| self.set.house.member(player).map(|member| member.to_string()))
             .collect();
         for entry in self.set.house.entries("sighting.reported").await? {
-            let reporter = entry["member"].as_str();
+            let reporter = entry.member.as_deref();
             let player = players.iter().position(|member| member.is_some() && member.as_deref() == reporter);
-            let item = entry["body"]["indicator"].as_str().and_then(|id| items.get(id));
+            let item = entry.body.and_then(|body| items.get(&body.indicator?));
             if let (Some(player), Some(item)) = (player, item) {
                 self.observed.recorded.insert((player, *item));
             }
@@ -70,16 +68,18 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// The item an indicator is, by its id as text.
+    fn item_called(&self, id: &str) -> Option<usize> {
+        self.set.house.ears.item_of(&id.parse().ok()?)
+    }
+
     /// Finds what the hub itself would have blocked against its role: in its advice and in what it tells sensors.
     async fn hub_blocks(&mut self, careful: &[(usize, &Item)]) -> Result<(), HouseError> {
-        let warnings = self.set.house.ask("warnings", &[("limit", "1000")]).await?;
-        let warnings = warnings["warnings"].as_array().cloned().unwrap_or_default();
-        let group = warnings.iter().filter_map(|warning| warning["indicator"].as_str()?.parse().ok());
-        let ids: Vec<Option<usize>> = group.map(|id| self.set.house.ears.item_of(&id)).collect();
-        self.observed.raised = ids.iter().flatten().count();
-        for (warning, item) in warnings.iter().zip(ids) {
-            let Some(item) = item else { continue };
-            if warning["advice"]["blocking"] == "block" && careful.iter().any(|(index, _)| *index == item) {
+        let Warnings { warnings } = self.set.house.ask("warnings", &[("limit", "1000")]).await?;
+        for warning in warnings {
+            let Some(item) = self.item_called(&warning.indicator) else { continue };
+            self.observed.raised += 1;
+            if warning.advice.blocking == "block" && careful.iter().any(|(index, _)| *index == item) {
                 self.observed.blocked.push((item, "the hub's advice".into()));
             }
         }
@@ -87,23 +87,22 @@ impl Stage<'_> {
         loop {
             let query: Vec<(&str, &str)> =
                 after.as_deref().map(|after| ("after", after)).into_iter().collect();
-            let page = self.set.house.ask("watchlist", &query).await?;
-            let changes = page["changes"].as_array().into_iter().flatten();
-            let blockable = changes.filter(|change| change["role"] == "malicious");
-            let values = blockable.flat_map(|change| change["values"].as_array().into_iter().flatten());
-            for value in values.filter_map(|value| value["value"].as_str()) {
+            let page: Watchlist = self.set.house.ask("watchlist", &query).await?;
+            let blockable =
+                page.changes.iter().filter(|change| change.role == IndicatorRole::Malicious.as_str());
+            for Watched { value } in blockable.flat_map(|change| &change.values) {
                 // A malicious parent may be watched for; it is the sensors that must not offer it for blocking.
                 let same = |(_, item): &&(usize, &Item)| {
-                    item.value.as_ref().is_some_and(|careful| careful.to_string() == value)
+                    item.value.as_ref().is_some_and(|careful| careful.to_string() == *value)
                 };
                 for (index, _) in careful.iter().filter(same) {
                     self.observed.blocked.push((*index, "the hub's watchlist".into()));
                 }
             }
-            if page["more"] != true {
+            if !page.more {
                 return Ok(());
             }
-            after = page["next"].as_str().map(str::to_owned);
+            after = Some(page.next);
         }
     }
 }
