@@ -467,6 +467,13 @@ fn files_are_shared_with_a_hub_and_each_refusal_is_named() {
     exits(&wrong, 2);
     assert_eq!(json(&wrong.stderr)["error"]["code"], "cli.hub.token");
 
+    // A file that is nothing to share is found before the first is sent.
+    std::fs::write(dir.path().join("misp.json"), "{\"Event\":{}}").unwrap();
+    let misp = import(&["bundle.json", "misp.json"]);
+    exits(&misp, 2);
+    assert_eq!(json(&misp.stderr)["error"]["code"], "format.misp");
+    assert!(misp.stdout.is_empty());
+
     let pages = run(&["bench", "pages", "--hub", hub.url(), "--token", &token, "--limit", "2", "--json"]);
     exits(&pages, 0);
     let pages = json(&pages.stdout);

@@ -1,10 +1,11 @@
 //! `feed import`: shares files with a hub, whatever their format, in pieces a hub takes, and names what it refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
+use shieldwall_exchange::format::format_of;
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::marking::Tlp;
 
@@ -13,7 +14,7 @@ use crate::console::{Console, Gauge};
 use crate::fault::{Fault, Outcome};
 use crate::figures::{counted, grouped, per_second, rate, took};
 use crate::intake::input::{self, Input};
-use crate::intake::pieces::{Piece, Shared};
+use crate::intake::pieces::{HEAD_BYTES, Piece, Shared};
 
 /// Exchange intelligence with a hub.
 #[derive(Debug, Args)]
@@ -161,7 +162,7 @@ impl Told {
 /// A file that cannot be read, a hub that cannot be reached or refuses the whole.
 pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
     let FeedCommand::Import(args) = args.command;
-    input::check(&args.files)?;
+    check(&args.files)?;
     let client = Client::new(&args.hub)?;
     let told = Told {
         group: args.group,
@@ -186,6 +187,22 @@ pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
     finish(files, start.elapsed(), console)
 }
 
+/// Makes sure that every file can be opened and is of a kind that is shared, before the first is sent.
+fn check(files: &[PathBuf]) -> Result<(), Fault> {
+    input::check(files)?;
+    for path in files.iter().filter(|path| path.as_path() != Path::new("-")) {
+        let input = Input::open(path)?;
+        let name = input.name.clone();
+        format_of(&input.head(HEAD_BYTES)?).map_err(|error| unfit(&name, error.code(), error))?;
+    }
+    Ok(())
+}
+
+/// A file that holds nothing to share.
+fn unfit(file: &str, code: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> Fault {
+    Fault::usage(code, format!("{file} cannot be shared: {error}")).because(error)
+}
+
 /// Shares one file. Each object that is not taken is handed to `refused` as it becomes known.
 ///
 /// # Errors
@@ -198,9 +215,7 @@ pub(crate) async fn import(
     gauge: &Gauge,
     refused: &mut dyn FnMut(Refusal) -> Result<(), Fault>,
 ) -> Result<Tally, Fault> {
-    let shared = Shared::read(bytes).map_err(|error| {
-        Fault::usage(error.code(), format!("{file} cannot be shared: {error}")).because(error)
-    })?;
+    let shared = Shared::read(bytes).map_err(|error| unfit(file, error.code(), error))?;
     let mut tally = Tally { objects: (shared.len() + shared.refused.len()) as u64, ..Tally::default() };
     for line in &shared.refused {
         tally.refused += 1;

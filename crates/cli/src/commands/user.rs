@@ -39,7 +39,8 @@ enum UserCommand {
 The member must be in the alliance already. With --password-file the account gets that password, and no link is made.
 
 Examples:
-  shieldwall user create --data DIR --name anna --member LU --role analyst --url https://wall.example
+  shieldwall user create --data DIR --name anna --member LU --role analyst \\
+      --url https://wall.example
   pass show wall | shieldwall user create --data DIR --name ben --member LU --role officer \\
       --password-file -")]
 struct CreateArgs {

@@ -236,7 +236,7 @@ impl Intake {
     }
 
     fn objects(&mut self, file: u32, name: &str, checked: stix::Checked) -> Result<(), Fault> {
-        for refusal in checked.refused.into_iter().filter(|refusal| about_an_indicator(refusal)) {
+        for refusal in checked.refused.into_iter().filter(about_an_indicator) {
             let stix::Refusal { id, path, code, reason, .. } = refusal;
             self.unmatchable(Unmatchable {
                 file: name.into(),

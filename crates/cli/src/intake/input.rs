@@ -93,6 +93,23 @@ impl Input {
         }
     }
 
+    /// Reads its first bytes, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn head(mut self, most: usize) -> Result<Vec<u8>, Fault> {
+        let mut head = vec![0; most];
+        let mut length = 0;
+        while let Some(rest) = head.get_mut(length..).filter(|rest| !rest.is_empty()) {
+            match self.read(rest)? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        head.truncate(length);
+        Ok(head)
+    }
+
     /// Reads all of it.
     ///
     /// # Errors

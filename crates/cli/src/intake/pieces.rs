@@ -10,12 +10,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use shieldwall_exchange::format::{Format, FormatError, format_of};
 use shieldwall_exchange::list::{self, LineRefusal, ListError};
-use shieldwall_model::limits::ENVELOPE_OBJECTS_MAX;
+use shieldwall_model::limits::{BODY_BYTES_MAX, ENVELOPE_OBJECTS_MAX};
 
 /// Most bytes in one request's body: below the hub's limit, so that what surrounds the objects fits too.
 pub(crate) const PIECE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Most objects in one request's body.
-pub(crate) const PIECE_OBJECTS_MAX: usize = ENVELOPE_OBJECTS_MAX;
+/// Most objects in one request's body: below the hub's limit, so that a slow disk still answers in time.
+pub(crate) const PIECE_OBJECTS_MAX: usize = 2_000;
+/// How many bytes tell what a file is.
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
+const _: () = assert!(PIECE_OBJECTS_MAX <= ENVELOPE_OBJECTS_MAX && PIECE_BYTES_MAX < BODY_BYTES_MAX);
 
 /// Why a file cannot be sent.
 #[derive(Debug, thiserror::Error)]
