@@ -174,10 +174,11 @@ describe("every page of a busy alliance", () => {
     await page.context().close();
   });
 
-  test("pages work without a script, but for the drawings", async () => {
+  test("pages work without a script, but for the drawings", { timeout: 60_000 }, async () => {
     const page = await openPage(browser, { javaScriptEnabled: false });
     await page.goto(link("duty officer"));
     await page.goto(`${demo.url}/warnings`);
+    while ((await page.locator(".warning form button").count()) === 0) await page.reload(); // nothing refreshes it by itself
     await page.locator(".warning form button").last().click();
     await waitForText(page, ".badge", "Acknowledged");
     await page.context().close();
