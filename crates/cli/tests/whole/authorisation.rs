@@ -66,12 +66,20 @@ impl Side {
         let id = share(world, &owner, member, group).await;
         let reporter = world.token(member, Role::Sensor).await;
         let body = sighting(world, group, &id);
-        let request = reporter.change(Method::POST, "/api/v1/sightings").header("idempotency-key", format!("side-of-{member}")).json(&body);
+        let request = reporter
+            .change(Method::POST, "/api/v1/sightings")
+            .header("idempotency-key", format!("side-of-{member}"))
+            .json(&body);
         assert_eq!(Answer::to(request).await.expect(200).json()["accepted"], 1);
         let warnings = owner.get_json("/api/v1/warnings").await;
-        let warning = warnings["warnings"].as_array().unwrap().iter().find(|warning| warning["indicator"] == id.as_str());
+        let warning = warnings["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|warning| warning["indicator"] == id.as_str());
         let warning = warning.expect("a warning of this side")["id"].as_str().unwrap().to_owned();
-        let (_, object) = indicator(world.member(member).id, &value(world), IndicatorRole::Malicious, world.now());
+        let (_, object) =
+            indicator(world.member(member).id, &value(world), IndicatorRole::Malicious, world.now());
         let path = format!("/taxii2/api/collections/{}/objects/", group.uuid());
         let posted = owner.post(&path, TAXII, envelope(&[object])).await.expect(202).json();
         let status = posted["id"].as_str().unwrap().to_owned();
@@ -86,9 +94,13 @@ fn value(world: &World) -> shieldwall_watch::value::Value {
 
 /// Shares a fresh indicator; its id.
 async fn share(world: &World, owner: &Client, member: &str, group: GroupId) -> String {
-    let (id, object) = indicator(world.member(member).id, &value(world), IndicatorRole::Malicious, world.now());
+    let (id, object) =
+        indicator(world.member(member).id, &value(world), IndicatorRole::Malicious, world.now());
     let path = format!("/api/v1/objects?group={group}");
-    assert_eq!(owner.post(&path, "application/json", bundle(&[object])).await.expect(200).json()["accepted"], 1);
+    assert_eq!(
+        owner.post(&path, "application/json", bundle(&[object])).await.expect(200).json()["accepted"],
+        1
+    );
     id.to_string()
 }
 
@@ -103,12 +115,24 @@ fn sighting(world: &World, group: GroupId, indicator: &str) -> Json {
 impl Stage {
     async fn set() -> Self {
         let world = World::start().await;
-        let setup = world.hub().first_run().expect("nobody has an account yet").strip_prefix(&world.url()).unwrap().to_owned();
+        let setup = world
+            .hub()
+            .first_run()
+            .expect("nobody has an account yet")
+            .strip_prefix(&world.url())
+            .unwrap()
+            .to_owned();
         let ours = world.group("Ours", "AMBER", "shown", &["LU", "EE"]).await;
         let theirs = world.group("Theirs", "AMBER", "shown", &["ES", "FR"]).await;
-        let (ours, theirs) = (Side::new(&world, "LU", ours.id).await, Side::new(&world, "ES", theirs.id).await);
+        let (ours, theirs) =
+            (Side::new(&world, "LU", ours.id).await, Side::new(&world, "ES", theirs.id).await);
         let page = world.nobody().get("/sign-in").await.expect(200).text();
-        let asset = page.split("\"/assets/").nth(1).and_then(|rest| rest.split('"').next()).expect("the page has a style").to_owned();
+        let asset = page
+            .split("\"/assets/")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("the page has a style")
+            .to_owned();
         world.person("LU", Role::Analyst).await;
         let ledger = world.hub().app().ledger().clone();
         tokio::task::spawn_blocking(move || ledger.checkpoint_now()).await.unwrap().expect("checkpoints");
@@ -131,17 +155,36 @@ impl Stage {
         Some(match (route.method.as_str(), route.path) {
             (
                 "GET",
-                "/api/v1/health" | "/api/v1/openapi.json" | "/metrics" | "/api/v1/me" | "/api/v1/watchlist" | "/api/v1/sensors"
-                | "/api/v1/warnings" | "/api/v1/picture" | "/api/v1/picture/map" | "/api/v1/picture/sightings" | "/api/v1/members"
-                | "/api/v1/groups" | "/api/v1/tokens" | "/api/v1/users",
+                "/api/v1/health"
+                | "/api/v1/openapi.json"
+                | "/metrics"
+                | "/api/v1/me"
+                | "/api/v1/watchlist"
+                | "/api/v1/sensors"
+                | "/api/v1/warnings"
+                | "/api/v1/picture"
+                | "/api/v1/picture/map"
+                | "/api/v1/picture/sightings"
+                | "/api/v1/members"
+                | "/api/v1/groups"
+                | "/api/v1/tokens"
+                | "/api/v1/users",
             ) => client.get(route.path).await,
             ("GET", "/api/v1/stream") => Answer::head_of(client.request(Method::GET, route.path)).await,
-            ("GET", "/api/v1/objects" | "/api/v1/ledger/entries") => client.get(&format!("{}?group={group}", route.path)).await,
+            ("GET", "/api/v1/objects" | "/api/v1/ledger/entries") => {
+                client.get(&format!("{}?group={group}", route.path)).await
+            }
             ("GET", "/api/v1/warnings/{id}") => client.get(&format!("/api/v1/warnings/{warning}")).await,
             ("GET", "/api/v1/objects/{id}") => client.get(&format!("/api/v1/objects/{object}")).await,
-            ("GET", "/api/v1/objects/{id}/graph") => client.get(&format!("/api/v1/objects/{object}/graph")).await,
-            ("GET", "/api/v1/ledger/{group}/checkpoint") => client.get(&format!("/api/v1/ledger/{group}/checkpoint")).await,
-            ("GET", "/api/v1/ledger/{group}/verify") => client.get(&format!("/api/v1/ledger/{group}/verify")).await,
+            ("GET", "/api/v1/objects/{id}/graph") => {
+                client.get(&format!("/api/v1/objects/{object}/graph")).await
+            }
+            ("GET", "/api/v1/ledger/{group}/checkpoint") => {
+                client.get(&format!("/api/v1/ledger/{group}/checkpoint")).await
+            }
+            ("GET", "/api/v1/ledger/{group}/verify") => {
+                client.get(&format!("/api/v1/ledger/{group}/verify")).await
+            }
             ("POST", "/api/v1/sightings") => {
                 let key = format!("key-of-cell-{}", world.number());
                 let request = client.change(Method::POST, route.path).header("idempotency-key", key);
@@ -152,29 +195,46 @@ impl Stage {
                 client.post_json(route.path, &health).await
             }
             ("POST", "/api/v1/warnings/{id}/acknowledge") => {
-                client.post_json(&format!("/api/v1/warnings/{warning}/acknowledge"), &json!({"taken": "by-person"})).await
+                client
+                    .post_json(
+                        &format!("/api/v1/warnings/{warning}/acknowledge"),
+                        &json!({"taken": "by-person"}),
+                    )
+                    .await
             }
             ("POST", "/api/v1/objects") => {
-                client.post(&format!("/api/v1/objects?group={group}"), "text/plain", value(world).to_string()).await
+                client
+                    .post(&format!("/api/v1/objects?group={group}"), "text/plain", value(world).to_string())
+                    .await
             }
             ("POST", "/api/v1/objects/{id}/recall") => {
                 let fresh = share(world, &side.owner, side.member, group).await;
-                client.post_json(&format!("/api/v1/objects/{fresh}/recall"), &json!({"group": group, "reason": "a mistake"})).await
+                client
+                    .post_json(
+                        &format!("/api/v1/objects/{fresh}/recall"),
+                        &json!({"group": group, "reason": "a mistake"}),
+                    )
+                    .await
             }
-            ("POST", "/api/v1/members") => client.post_json(route.path, &json!({"name": name, "kind": "partner"})).await,
+            ("POST", "/api/v1/members") => {
+                client.post_json(route.path, &json!({"name": name, "kind": "partner"})).await
+            }
             ("POST", "/api/v1/groups") => {
                 let new = json!({"name": name, "ceiling": "GREEN", "names": "hidden", "members": ["PT"]});
                 client.post_json(route.path, &new).await
             }
             ("POST", "/api/v1/tokens") => {
-                client.post_json(route.path, &json!({"label": name, "member": side.member, "role": "observer"})).await
+                client
+                    .post_json(route.path, &json!({"label": name, "member": side.member, "role": "observer"}))
+                    .await
             }
             ("DELETE", "/api/v1/tokens/{id}") => {
                 let id = self.fresh_token(side).await;
                 Answer::to(client.change(Method::DELETE, &format!("/api/v1/tokens/{id}"))).await
             }
             ("POST", "/api/v1/users") => {
-                let new = json!({"name": name, "member": side.member, "role": "observer", "password": PASSWORD});
+                let new =
+                    json!({"name": name, "member": side.member, "role": "observer", "password": PASSWORD});
                 client.post_json(route.path, &new).await
             }
             _ => return None,
@@ -190,13 +250,21 @@ impl Stage {
     async fn ask_taxii(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
         let client = &reader.program;
         let collection = side.group.uuid().to_string();
-        let path = route.path.replace("{collection}", &collection).replace("{object}", &side.indicator).replace("{id}", &side.status);
+        let path = route
+            .path
+            .replace("{collection}", &collection)
+            .replace("{object}", &side.indicator)
+            .replace("{id}", &side.status);
         let world = &self.world;
         Some(match (route.method.as_str(), route.path) {
-            ("GET", _) if route.path.starts_with("/taxii2/") => Answer::to(client.request(Method::GET, &path).header("accept", TAXII)).await,
+            ("GET", _) if route.path.starts_with("/taxii2/") => {
+                Answer::to(client.request(Method::GET, &path).header("accept", TAXII)).await
+            }
             ("POST", "/taxii2/api/collections/{collection}/objects/") => {
-                let (_, object) = indicator(world.member("LU").id, &value(world), IndicatorRole::Malicious, world.now());
-                let request = client.change(Method::POST, &path).header("accept", TAXII).header("content-type", TAXII);
+                let (_, object) =
+                    indicator(world.member("LU").id, &value(world), IndicatorRole::Malicious, world.now());
+                let request =
+                    client.change(Method::POST, &path).header("accept", TAXII).header("content-type", TAXII);
                 Answer::to(request.body(envelope(&[object]))).await
             }
             ("DELETE", "/taxii2/api/collections/{collection}/objects/{object}/") => {
@@ -215,8 +283,19 @@ impl Stage {
         Some(match (route.method.as_str(), route.path) {
             (
                 "GET",
-                "/" | "/fragments/numbers" | "/fragments/feed" | "/fragments/live-warnings" | "/fragments/warnings"
-                | "/fragments/sensors" | "/intelligence" | "/warnings" | "/sensors" | "/members" | "/tokens" | "/people" | "/ledger"
+                "/"
+                | "/fragments/numbers"
+                | "/fragments/feed"
+                | "/fragments/live-warnings"
+                | "/fragments/warnings"
+                | "/fragments/sensors"
+                | "/intelligence"
+                | "/warnings"
+                | "/sensors"
+                | "/members"
+                | "/tokens"
+                | "/people"
+                | "/ledger"
                 | "/sign-in",
             ) => client.get(route.path).await,
             ("GET", "/assets/{file}") => client.get(&format!("/assets/{}", self.asset)).await,
@@ -224,12 +303,24 @@ impl Stage {
             ("GET", "/setup/{secret}") => client.get(&self.setup).await,
             // Two passwords that differ: refused as a form, so the link stays good for the next cell.
             ("POST", "/setup/{secret}") => {
-                let fields = [("member", "x"), ("kind", "nation"), ("name", "x"), ("password", PASSWORD), ("again", "other")];
+                let fields = [
+                    ("member", "x"),
+                    ("kind", "nation"),
+                    ("name", "x"),
+                    ("password", PASSWORD),
+                    ("again", "other"),
+                ];
                 client.post_form(&self.setup, &fields).await
             }
             ("POST", "/sign-in") => {
-                let fields = [("name", person_name("LU", Role::Analyst)), ("password", PASSWORD.into()), ("next", "/warnings".into())];
-                client.post_form("/sign-in", &fields.each_ref().map(|(name, value)| (*name, value.as_str()))).await
+                let fields = [
+                    ("name", person_name("LU", Role::Analyst)),
+                    ("password", PASSWORD.into()),
+                    ("next", "/warnings".into()),
+                ];
+                client
+                    .post_form("/sign-in", &fields.each_ref().map(|(name, value)| (*name, value.as_str())))
+                    .await
             }
             ("GET", "/sign-in/link/{secret}") => {
                 let link = world.sign_in_link("LU", Role::Analyst).await;
@@ -242,20 +333,30 @@ impl Stage {
             ("GET", "/intelligence/{id}") => client.get(&format!("/intelligence/{object}")).await,
             ("POST", "/intelligence/{id}/recall") => {
                 let fresh = share(world, &side.owner, side.member, group).await;
-                let fields = [("group", group.to_string()), ("reason", "a mistake".into()), ("sure", "yes".into())];
-                client.post_form(&format!("/intelligence/{fresh}/recall"), &fields.each_ref().map(|(n, v)| (*n, v.as_str()))).await
+                let fields =
+                    [("group", group.to_string()), ("reason", "a mistake".into()), ("sure", "yes".into())];
+                client
+                    .post_form(
+                        &format!("/intelligence/{fresh}/recall"),
+                        &fields.each_ref().map(|(n, v)| (*n, v.as_str())),
+                    )
+                    .await
             }
             ("GET", "/warnings/{id}") => client.get(&format!("/warnings/{warning}")).await,
             ("POST", "/warnings/{id}/acknowledge") => {
                 client.post_form(&format!("/warnings/{warning}/acknowledge"), &[("note", "seen")]).await
             }
-            ("POST", "/members") => client.post_form("/members", &[("member", &name), ("kind", "partner")]).await,
+            ("POST", "/members") => {
+                client.post_form("/members", &[("member", &name), ("kind", "partner")]).await
+            }
             ("POST", "/groups") => {
-                let fields = [("name", name.as_str()), ("ceiling", "GREEN"), ("names", "hidden"), ("members", "PT")];
+                let fields =
+                    [("name", name.as_str()), ("ceiling", "GREEN"), ("names", "hidden"), ("members", "PT")];
                 client.post_form("/groups", &fields).await
             }
             ("POST", "/tokens") => {
-                let fields = [("label", name.as_str()), ("member", side.member), ("role", "observer"), ("days", "7")];
+                let fields =
+                    [("label", name.as_str()), ("member", side.member), ("role", "observer"), ("days", "7")];
                 client.post_form("/tokens", &fields).await
             }
             ("POST", "/tokens/{id}/revoke") => {
@@ -263,7 +364,13 @@ impl Stage {
                 client.post_form(&format!("/tokens/{id}/revoke"), &[("sure", "yes")]).await
             }
             ("POST", "/people") => {
-                let fields = [("name", name.as_str()), ("member", side.member), ("role", "observer"), ("password", PASSWORD), ("again", PASSWORD)];
+                let fields = [
+                    ("name", name.as_str()),
+                    ("member", side.member),
+                    ("role", "observer"),
+                    ("password", PASSWORD),
+                    ("again", PASSWORD),
+                ];
                 client.post_form("/people", &fields).await
             }
             ("GET", "/ledger/{group}/{sequence}") => client.get(&format!("/ledger/{group}/1")).await,
@@ -281,7 +388,8 @@ fn told(answer: &Answer) -> String {
     }
     // A report is taken in part: the part that is not names its reason.
     let is_json = answer.header("content-type") == Some("application/json");
-    let refused = if is_json { answer.json()["refused"][0]["code"].as_str().map(str::to_owned) } else { None };
+    let refused =
+        if is_json { answer.json()["refused"][0]["code"].as_str().map(str::to_owned) } else { None };
     match refused {
         Some(code) if code == "access.hidden" => "hidden".into(),
         Some(code) => format!("{} {code}", answer.status),
@@ -317,9 +425,17 @@ async fn every_route_answers_every_role_as_the_table_says() {
                 unthought.push(format!("{} {}", route.method, route.path));
                 break;
             };
-            let theirs = stage.ask(route, reader, &stage.theirs).await.expect("the other side of the same recipe");
+            let theirs =
+                stage.ask(route, reader, &stage.theirs).await.expect("the other side of the same recipe");
             for answer in [&ours, &theirs] {
-                assert!(answer.status < 500, "{} {} by {}: {}", route.method, route.path, reader.role, answer.text());
+                assert!(
+                    answer.status < 500,
+                    "{} {} by {}: {}",
+                    route.method,
+                    route.path,
+                    reader.role,
+                    answer.text()
+                );
             }
             let (ours, theirs) = (told(&ours), told(&theirs));
             row.push(if ours == theirs { ours } else { format!("{ours} | {theirs}") });
@@ -334,10 +450,13 @@ async fn every_route_answers_every_role_as_the_table_says() {
 /// Rows with their columns lined up.
 fn lined_up(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.len()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.len()).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()
@@ -347,24 +466,45 @@ fn lined_up(rows: &[Vec<String>]) -> String {
 async fn a_method_that_is_not_in_the_table_gets_nobody_in() {
     let world = World::start().await;
     let operator = world.operator();
-    let listed: BTreeSet<(&str, &str)> = table().iter().map(|route| (route.method.as_str(), route.path)).collect();
+    let listed: BTreeSet<(&str, &str)> =
+        table().iter().map(|route| (route.method.as_str(), route.path)).collect();
     let paths: BTreeSet<&str> = listed.iter().map(|(_, path)| *path).collect();
     for path in paths {
-        let path_asked: String = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
-        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
+        let path_asked: String = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        for method in [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+            Method::TRACE,
+        ] {
             // Where two patterns fit one address (`/api/v1/…/{id}` and a longer one), the table lists either.
             if listed.contains(&(method.as_str(), path)) {
                 continue;
             }
             for client in [operator, &world.nobody()] {
                 let answer = Answer::to(client.change(method.clone(), &path_asked)).await;
-                let shadowed = listed.iter().any(|(listed, other)| *listed == method.as_str() && fits(other, &path_asked));
-                assert!(answer.status == 405 || shadowed, "{method} {path_asked}: {} {}", answer.status, answer.text());
+                let shadowed = listed
+                    .iter()
+                    .any(|(listed, other)| *listed == method.as_str() && fits(other, &path_asked));
+                assert!(
+                    answer.status == 405 || shadowed,
+                    "{method} {path_asked}: {} {}",
+                    answer.status,
+                    answer.text()
+                );
             }
         }
         // HEAD is GET without a body, and asks the same rule.
         if listed.contains(&("GET", path)) && path != "/api/v1/stream" {
-            let (head, get) = (world.nobody().request(Method::HEAD, &path_asked), world.nobody().get(&path_asked).await);
+            let (head, get) =
+                (world.nobody().request(Method::HEAD, &path_asked), world.nobody().get(&path_asked).await);
             assert_eq!(Answer::to(head).await.status, get.status, "HEAD {path_asked}");
         }
     }

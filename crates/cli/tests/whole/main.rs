@@ -13,7 +13,10 @@
 
 mod access;
 mod authorisation;
+mod demo;
+mod durability;
 mod golden;
+mod import;
 mod openapi;
 mod support;
 mod taxii;

@@ -39,7 +39,8 @@ async fn what_is_served_is_the_snapshot_and_whole_in_itself() {
     references(&served, &mut targets);
     assert!(targets.len() > 10, "the shapes are told by reference: {targets:?}");
     for target in targets {
-        let pointer = target.strip_prefix('#').unwrap_or_else(|| panic!("{target} leads out of the document"));
+        let pointer =
+            target.strip_prefix('#').unwrap_or_else(|| panic!("{target} leads out of the document"));
         assert!(served.pointer(pointer).is_some(), "{target} leads nowhere");
     }
 
@@ -49,7 +50,8 @@ async fn what_is_served_is_the_snapshot_and_whole_in_itself() {
         assert_eq!(described.is_object(), !is_page, "{} {}", route.method, route.path);
         for parameter in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
             let told = described["parameters"].as_array().is_some_and(|told| {
-                told.iter().any(|one| one["name"] == parameter && one["in"] == "path" && one["required"] == true)
+                told.iter()
+                    .any(|one| one["name"] == parameter && one["in"] == "path" && one["required"] == true)
             });
             assert!(is_page || told, "{} {} does not tell of {parameter}", route.method, route.path);
         }

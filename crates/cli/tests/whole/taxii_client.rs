@@ -58,8 +58,12 @@ async fn taxii2_client_walks_from_discovery_to_the_last_object() {
         .collect();
     let texts: Vec<String> = made.iter().map(|(_, object)| object.clone()).collect();
     let path = format!("/api/v1/objects?group={group}");
-    assert_eq!(analyst.post(&path, "application/json", bundle(&texts)).await.expect(200).json()["accepted"], 173);
-    let (_, extra) = indicator(member, &domain("posted.evil-cdn.example"), IndicatorRole::Malicious, world.now());
+    assert_eq!(
+        analyst.post(&path, "application/json", bundle(&texts)).await.expect(200).json()["accepted"],
+        173
+    );
+    let (_, extra) =
+        indicator(member, &domain("posted.evil-cdn.example"), IndicatorRole::Malicious, world.now());
     let file = world.beside("envelope.json");
     std::fs::write(&file, envelope(&[extra])).expect("a file for the client");
 
@@ -72,14 +76,28 @@ async fn taxii2_client_walks_from_discovery_to_the_last_object() {
     let ids: Vec<&str> = made.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(told["object_ids"], json!(ids), "every object once, in the order of addition");
     assert_eq!(told["manifest_ids"], json!(ids), "and the manifest tells of the same");
-    assert_eq!((&told["object_pages"], &told["manifest_pages"], &told["whole"]), (&json!(4), &json!(4), &json!(173)));
+    assert_eq!(
+        (&told["object_pages"], &told["manifest_pages"], &told["whole"]),
+        (&json!(4), &json!(4), &json!(173))
+    );
     // The alliance's, this one and the member's own.
     assert_eq!((&told["api_roots"], &told["collections"]), (&json!(1), &json!(3)));
     assert_eq!((&told["can_read"], &told["can_write"]), (&json!(true), &json!(true)));
-    assert_eq!((&told["typed"], &told["after"], &told["one"], &told["versions"]), (&json!(173), &json!(172), &json!([ids[0]]), &json!(1)));
+    assert_eq!(
+        (&told["typed"], &told["after"], &told["one"], &told["versions"]),
+        (&json!(173), &json!(172), &json!([ids[0]]), &json!(1))
+    );
     assert_eq!(told["status"], json!(["complete", 1, 1, 0, 0]));
     assert_eq!(told["status_again"], json!([true, "complete", 1]));
-    assert_eq!((&told["back"], &told["left"]), (&json!(true), &json!(0)), "posted, read back as it was, deleted");
-    println!("taxii2-client read 173 objects in {} pages in {:.3} s", told["object_pages"], told["seconds"].as_f64().unwrap());
+    assert_eq!(
+        (&told["back"], &told["left"]),
+        (&json!(true), &json!(0)),
+        "posted, read back as it was, deleted"
+    );
+    println!(
+        "taxii2-client read 173 objects in {} pages in {:.3} s",
+        told["object_pages"],
+        told["seconds"].as_f64().unwrap()
+    );
     world.end().await;
 }

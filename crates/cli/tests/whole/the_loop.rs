@@ -23,14 +23,21 @@ fn report(group: GroupId, indicator: &str, count: u64, now: Timestamp) -> Json {
 }
 
 async fn send(sensor: &Client, key: &str, body: &Json) -> Json {
-    let request = sensor.change(reqwest::Method::POST, "/api/v1/sightings").header("idempotency-key", key).json(body);
+    let request =
+        sensor.change(reqwest::Method::POST, "/api/v1/sightings").header("idempotency-key", key).json(body);
     crate::support::Answer::to(request).await.expect(200).json()
 }
 
 /// The warnings `reader` finds about `indicator`.
 async fn warnings_about(reader: &Client, indicator: &str) -> Vec<Json> {
     let list = reader.get_json("/api/v1/warnings").await;
-    list["warnings"].as_array().unwrap().iter().filter(|warning| warning["indicator"] == indicator).cloned().collect()
+    list["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|warning| warning["indicator"] == indicator)
+        .cloned()
+        .collect()
 }
 
 fn is_warning_about(event: &Event, indicator: &str) -> bool {
@@ -43,8 +50,13 @@ async fn what_one_member_shares_and_another_sees_warns_every_other_member() {
     let analyst = world.token("LU", Role::Analyst).await;
     let bad = domain("update.evil-cdn.example");
     let told = story(world.member("LU").id, &bad, IndicatorRole::Malicious, "Grey Heron", world.now());
-    let report = analyst.post("/api/v1/objects", "application/json", told.bundle.clone()).await.expect(200).json();
-    assert_eq!((report["accepted"].as_u64(), report["refused"].as_array().map(Vec::len)), (Some(3), Some(0)), "{report}");
+    let report =
+        analyst.post("/api/v1/objects", "application/json", told.bundle.clone()).await.expect(200).json();
+    assert_eq!(
+        (report["accepted"].as_u64(), report["refused"].as_array().map(Vec::len)),
+        (Some(3), Some(0)),
+        "{report}"
+    );
 
     let token = world.token("EE", Role::Sensor).await;
     let mut post = Post::new(&world, "estonia", &token);
@@ -60,16 +72,22 @@ async fn what_one_member_shares_and_another_sees_warns_every_other_member() {
 
     post.see(&bad, 20);
     let matched = sensor.until("the match", |event| matches!(event, SensorEvent::Matched { .. })).await;
-    let SensorEvent::Matched { indicator, role, field, detected, .. } = matched else { panic!("{matched:?}") };
+    let SensorEvent::Matched { indicator, role, field, detected, .. } = matched else {
+        panic!("{matched:?}")
+    };
     assert_eq!((indicator.as_str(), role), (told.indicator.as_str(), IndicatorRole::Malicious));
     let estonia = world.member("EE");
     let mut ids = Vec::new();
     for (country, reader, events) in &mut streams {
-        let event = events.until("the warning", |event| is_warning_about(event, told.indicator.as_str())).await;
+        let event =
+            events.until("the warning", |event| is_warning_about(event, told.indicator.as_str())).await;
         let waited = world.now().since_micros(detected);
         println!("{country} was warned {:.1} ms after the sensor's match", waited as f64 / 1e3);
         let warning = &event.data;
-        assert_eq!(warning["advice"], json!({"blocking": "block", "check": "check-names", "why": "role-malicious"}));
+        assert_eq!(
+            warning["advice"],
+            json!({"blocking": "block", "check": "check-names", "why": "role-malicious"})
+        );
         assert_eq!(warning["members"], 1);
         assert_eq!(warning["sectors"], json!(["communications"]));
         assert_eq!(warning["value"], "update.evil-cdn.example");
@@ -92,7 +110,8 @@ async fn what_one_member_shares_and_another_sees_warns_every_other_member() {
     assert_eq!(sensor.reported().await, 1);
     post.see(&bad, 3);
     for (_, reader, events) in &mut streams {
-        let again = events.until("the revision", |event| is_warning_about(event, told.indicator.as_str())).await.data;
+        let again =
+            events.until("the revision", |event| is_warning_about(event, told.indicator.as_str())).await.data;
         assert_eq!((&again["id"], again["revision"].as_u64()), (&ids[0], Some(2)));
         assert_eq!((again["count"].as_u64(), again["members"].as_u64()), (Some(2), Some(1)));
         let all = warnings_about(reader, told.indicator.as_str()).await;
@@ -103,9 +122,20 @@ async fn what_one_member_shares_and_another_sees_warns_every_other_member() {
     // Taking note by hand and by machine is told, and told once.
     let (_, spain, events) = &mut streams[0];
     let path = format!("/api/v1/warnings/{}/acknowledge", ids[0].as_str().unwrap());
-    let taken = spain.post_json(&path, &json!({"taken": "by-person", "note": "names checked"})).await.expect(200).json();
+    let taken = spain
+        .post_json(&path, &json!({"taken": "by-person", "note": "names checked"}))
+        .await
+        .expect(200)
+        .json();
     assert!(taken["mine"]["by_person"].is_string() && taken["mine"]["note"] == "names checked", "{taken}");
-    assert_eq!(events.until("the acknowledgement", |event| event.name == "acknowledged" && event.data["taken"] == "by-person").await.data["warning"], ids[0]);
+    assert_eq!(
+        events
+            .until("the acknowledgement", |event| event.name == "acknowledged"
+                && event.data["taken"] == "by-person")
+            .await
+            .data["warning"],
+        ids[0]
+    );
     let twice = spain.post_json(&path, &json!({"taken": "by-person"})).await.expect(200).json();
     assert_eq!(twice, taken, "taking note again changes nothing");
     let summary = sensor.stop().await;
@@ -119,10 +149,19 @@ async fn who_reported_is_named_where_the_group_says_so_and_nowhere_else() {
     let open = world.group("Baltic desk", "AMBER", "shown", &["LU", "EE", "ES"]).await;
     let closed = world.group("Quiet desk", "AMBER", "hidden", &["LU", "EE", "ES"]).await;
     let analyst = world.token("LU", Role::Analyst).await;
-    let told = story(world.member("LU").id, &domain("one.evil-cdn.example"), IndicatorRole::Malicious, "Grey Heron", world.now());
+    let told = story(
+        world.member("LU").id,
+        &domain("one.evil-cdn.example"),
+        IndicatorRole::Malicious,
+        "Grey Heron",
+        world.now(),
+    );
     for group in [&open, &closed] {
         let path = format!("/api/v1/objects?group={}", group.id);
-        assert_eq!(analyst.post(&path, "application/json", told.bundle.clone()).await.expect(200).json()["accepted"], 3);
+        assert_eq!(
+            analyst.post(&path, "application/json", told.bundle.clone()).await.expect(200).json()["accepted"],
+            3
+        );
     }
     let (estonia, spain) = (world.token("EE", Role::Sensor).await, world.token("ES", Role::Analyst).await);
     for (key, group) in [("key-open-1", &open), ("key-closed-1", &closed)] {
@@ -131,9 +170,13 @@ async fn who_reported_is_named_where_the_group_says_so_and_nowhere_else() {
     }
     let warnings = warnings_about(&spain, told.indicator.as_str()).await;
     assert_eq!(warnings.len(), 2, "one a group: {warnings:?}");
-    let in_group = |group: GroupId| warnings.iter().find(|warning| warning["group"] == group.to_string()).unwrap();
+    let in_group =
+        |group: GroupId| warnings.iter().find(|warning| warning["group"] == group.to_string()).unwrap();
     let member = world.member("EE");
-    assert_eq!(in_group(open.id)["named"], json!([{"id": member.id.to_string(), "name": "Estonia", "country": "EE"}]));
+    assert_eq!(
+        in_group(open.id)["named"],
+        json!([{"id": member.id.to_string(), "name": "Estonia", "country": "EE"}])
+    );
     let hidden = in_group(closed.id);
     assert_eq!((&hidden["named"], &hidden["members"]), (&json!([]), &json!(1)));
     let of = |group: GroupId| format!("/api/v1/ledger/entries?kind=sighting.reported&group={group}");
@@ -141,8 +184,17 @@ async fn who_reported_is_named_where_the_group_says_so_and_nowhere_else() {
     let log = spain.get(&of(closed.id)).await.expect(200).text();
     assert!(!log.contains(&member.id.to_string()) && !log.contains("told.example"), "{log}");
     // The reporting member itself keeps what it reported, by name, in its own log.
-    let own = world.token("EE", Role::Analyst).await.get("/api/v1/ledger/entries?kind=sighting.kept").await.expect(200);
-    assert!(own.text().contains("told.example") && own.text().contains(&member.id.to_string()), "{}", own.text());
+    let own = world
+        .token("EE", Role::Analyst)
+        .await
+        .get("/api/v1/ledger/entries?kind=sighting.kept")
+        .await
+        .expect(200);
+    assert!(
+        own.text().contains("told.example") && own.text().contains(&member.id.to_string()),
+        "{}",
+        own.text()
+    );
     world.end().await;
 }
 
@@ -150,24 +202,40 @@ async fn who_reported_is_named_where_the_group_says_so_and_nowhere_else() {
 async fn a_kill_switch_is_on_no_block_list_and_a_recall_reaches_the_sensor() {
     let world = World::start().await;
     let analyst = world.token("LU", Role::Analyst).await;
-    let (bad, switch, other) = (domain("drop.evil-cdn.example"), domain("killswitch-of-the-worm.example"), domain("late.evil-cdn.example"));
+    let (bad, switch, other) = (
+        domain("drop.evil-cdn.example"),
+        domain("killswitch-of-the-worm.example"),
+        domain("late.evil-cdn.example"),
+    );
     let luxembourg = world.member("LU").id;
     let (bad_id, bad_object) = stix::indicator(luxembourg, &bad, IndicatorRole::Malicious, world.now());
-    let (switch_id, switch_object) = stix::indicator(luxembourg, &switch, IndicatorRole::KillSwitch, world.now());
+    let (switch_id, switch_object) =
+        stix::indicator(luxembourg, &switch, IndicatorRole::KillSwitch, world.now());
     let (_, other_object) = stix::indicator(luxembourg, &other, IndicatorRole::Malicious, world.now());
-    let shared = analyst.post("/api/v1/objects", "application/json", stix::bundle(&[bad_object, switch_object, other_object])).await;
+    let shared = analyst
+        .post("/api/v1/objects", "application/json", stix::bundle(&[bad_object, switch_object, other_object]))
+        .await;
     assert_eq!(shared.expect(200).json()["accepted"], 3);
 
     let mut post = Post::new(&world, "spain", &world.token("ES", Role::Sensor).await);
     let mut sensor = post.start();
-    sensor.until("the block list", |event| matches!(event, SensorEvent::BlocklistWritten { values: 2 })).await;
-    assert_eq!(sorted(post.blocked()), ["drop.evil-cdn.example", "late.evil-cdn.example"], "the kill switch is not on it");
+    sensor
+        .until("the block list", |event| matches!(event, SensorEvent::BlocklistWritten { values: 2 }))
+        .await;
+    assert_eq!(
+        sorted(post.blocked()),
+        ["drop.evil-cdn.example", "late.evil-cdn.example"],
+        "the kill switch is not on it"
+    );
 
     let mut events = world.token("FR", Role::Analyst).await.events(None).await;
     assert_eq!(events.next().await.unwrap().name, "open");
     post.see(&switch, 0);
     let warning = events.until("the warning", |event| is_warning_about(event, switch_id.as_str())).await.data;
-    assert_eq!((&warning["role"], &warning["advice"]["blocking"]), (&json!("kill-switch"), &json!("do-not-block")));
+    assert_eq!(
+        (&warning["role"], &warning["advice"]["blocking"]),
+        (&json!("kill-switch"), &json!("do-not-block"))
+    );
     assert_eq!(warning["advice"]["why"], "role-kill-switch");
     post.see(&bad, 0);
     let warning = events.until("the warning", |event| is_warning_about(event, bad_id.as_str())).await.data;
@@ -178,18 +246,29 @@ async fn a_kill_switch_is_on_no_block_list_and_a_recall_reaches_the_sensor() {
     analyst.post_json(&format!("/api/v1/objects/{bad_id}/recall"), &body).await.expect(204);
     let recall = events.named("recall").await;
     assert_eq!(recall.data["id"], bad_id.as_str());
-    sensor.until("the shorter block list", |event| matches!(event, SensorEvent::BlocklistWritten { values: 1 })).await;
+    sensor
+        .until("the shorter block list", |event| matches!(event, SensorEvent::BlocklistWritten { values: 1 }))
+        .await;
     assert_eq!(post.blocked(), ["late.evil-cdn.example"]);
     post.see(&bad, 0);
     post.see(&other, 0);
-    let matched = sensor.all_until("a match after the recall", |event| matches!(event, SensorEvent::Matched { value, .. } if value == "late.evil-cdn.example")).await;
+    let matched = sensor
+        .all_until(
+            "a match after the recall",
+            |event| matches!(event, SensorEvent::Matched { value, .. } if value == "late.evil-cdn.example"),
+        )
+        .await;
     let late = |event: &&SensorEvent| matches!(event, SensorEvent::Matched { indicator, .. } if *indicator == bad_id);
     assert_eq!(matched.iter().filter(late).count(), 0, "{matched:?}");
     let after = &warnings_about(&analyst, bad_id.as_str()).await[0];
     assert!(after["withdrawn"].is_string(), "{after}");
     let reporter = world.token("ES", Role::Sensor).await;
-    let refused = send(&reporter, "after-recall", &report(GroupId::ALLIANCE, bad_id.as_str(), 1, world.now())).await;
-    assert_eq!((&refused["accepted"], &refused["refused"][0]["code"]), (&json!(0), &json!("sighting.indicator.ended")));
+    let refused =
+        send(&reporter, "after-recall", &report(GroupId::ALLIANCE, bad_id.as_str(), 1, world.now())).await;
+    assert_eq!(
+        (&refused["accepted"], &refused["refused"][0]["code"]),
+        (&json!(0), &json!("sighting.indicator.ended"))
+    );
     sensor.stop().await;
     world.end().await;
 }
@@ -203,14 +282,26 @@ fn sorted(mut values: Vec<String>) -> Vec<String> {
 async fn a_report_counts_once_however_often_it_is_sent() {
     let world = World::start().await;
     let analyst = world.token("LU", Role::Analyst).await;
-    let told = story(world.member("LU").id, &domain("twice.evil-cdn.example"), IndicatorRole::Malicious, "Grey Heron", world.now());
+    let told = story(
+        world.member("LU").id,
+        &domain("twice.evil-cdn.example"),
+        IndicatorRole::Malicious,
+        "Grey Heron",
+        world.now(),
+    );
     analyst.post("/api/v1/objects", "application/json", told.bundle.clone()).await.expect(200);
     let sensor = world.token("FR", Role::Sensor).await;
     let body = report(GroupId::ALLIANCE, told.indicator.as_str(), 5, world.now());
     let count = async || warnings_about(&analyst, told.indicator.as_str()).await[0]["count"].as_u64();
 
-    assert_eq!(send(&sensor, "key-of-report-1", &body).await, json!({"accepted": 1, "repeated": false, "refused": []}));
-    assert_eq!(send(&sensor, "key-of-report-1", &body).await, json!({"accepted": 1, "repeated": true, "refused": []}));
+    assert_eq!(
+        send(&sensor, "key-of-report-1", &body).await,
+        json!({"accepted": 1, "repeated": false, "refused": []})
+    );
+    assert_eq!(
+        send(&sensor, "key-of-report-1", &body).await,
+        json!({"accepted": 1, "repeated": true, "refused": []})
+    );
     assert_eq!(count().await, Some(5));
     // Eight at the same moment, as a client with a nervous time limit would send them.
     let sent = futures_util::future::join_all((0..8).map(|_| send(&sensor, "key-of-report-2", &body))).await;

@@ -51,7 +51,9 @@ impl Said {
     pub(crate) fn json(&self) -> Json {
         let line = self.out.trim_end().lines().last().unwrap_or_default();
         // One document over many lines, or one a line.
-        serde_json::from_str(line).or_else(|_| serde_json::from_str(&self.out)).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
+        serde_json::from_str(line)
+            .or_else(|_| serde_json::from_str(&self.out))
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
     }
 }
 
@@ -72,7 +74,10 @@ impl HubProcess {
             .expect("the hub starts");
         let mut line = String::new();
         let read = BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line);
-        let told: Json = read.ok().and_then(|_| serde_json::from_str(&line).ok()).unwrap_or_else(|| panic!("the hub says {line:?}"));
+        let told: Json = read
+            .ok()
+            .and_then(|_| serde_json::from_str(&line).ok())
+            .unwrap_or_else(|| panic!("the hub says {line:?}"));
         Self { child, url: told["url"].as_str().expect("a URL").to_owned() }
     }
 

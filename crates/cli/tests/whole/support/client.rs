@@ -42,7 +42,8 @@ pub(crate) fn plain_http() -> reqwest::Client {
 /// The first token of a hub, made beside its data as `shieldwall token create` makes it.
 pub(crate) fn first_token(hub: &Running, data: &Path, member: &Member, role: Role) -> String {
     let app = hub.app();
-    let minted = mint(member, &app.directory(), role, "first", 1, app.now(), &SystemEntropy).expect("randomness");
+    let minted =
+        mint(member, &app.directory(), role, "first", 1, app.now(), &SystemEntropy).expect("randomness");
     let accounts = Accounts::open(data).expect("the accounts");
     accounts.add_token(&Offline, &minted.record).expect("the token is kept");
     minted.text
@@ -80,10 +81,14 @@ impl Client {
         let path = link.strip_prefix(&base).expect("a link of this hub").to_owned();
         let mut client = Self::nobody(http, base);
         let opened = client.get(&path).await.expect(303);
-        let cookie = opened.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a session cookie");
+        let cookie = opened
+            .header("set-cookie")
+            .and_then(|cookie| cookie.split(';').next())
+            .expect("a session cookie");
         client.proof = Proof::Session { cookie: cookie.to_owned(), csrf: String::new() };
         let page = client.get("/members").await.expect(200).text();
-        let csrf = after(&page, "name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no form token in {page}"));
+        let csrf =
+            after(&page, "name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no form token in {page}"));
         client.proof = Proof::Session { cookie: cookie.to_owned(), csrf: csrf.to_owned() };
         client
     }
@@ -142,7 +147,12 @@ impl Client {
     }
 
     /// POST of bytes.
-    pub(crate) async fn post(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         Answer::to(self.change(Method::POST, path).header("content-type", content_type).body(body)).await
     }
 
@@ -155,7 +165,8 @@ impl Client {
             }
             body.push_str(&format!("{name}={}", percent(value)));
         }
-        let request = self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+        let request =
+            self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
         Answer::to(request.body(body)).await
     }
 
@@ -168,14 +179,19 @@ impl Client {
         let response = within("the stream to open", request.send()).await.expect("the hub answers");
         assert_eq!(response.status(), 200, "the stream opens");
         check_headers(&response);
-        let pieces = response.bytes_stream().map(|piece| piece.map(|bytes| bytes.to_vec()).unwrap_or_default()).boxed();
+        let pieces = response
+            .bytes_stream()
+            .map(|piece| piece.map(|bytes| bytes.to_vec()).unwrap_or_default())
+            .boxed();
         Events { pieces, text: String::new(), last_id: after.map(str::to_owned) }
     }
 }
 
 /// Everything but letters and digits, percent-encoded.
 pub(crate) fn percent(text: &str) -> String {
-    let encode = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encode = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
     text.bytes().map(encode).collect()
 }
 
@@ -188,7 +204,12 @@ fn check_headers(response: &Response) {
     for (name, begins) in EVERY_ANSWER {
         let value = response.headers().get(name).and_then(|value| value.to_str().ok());
         let good = value.is_some_and(|value| value.starts_with(begins));
-        assert!(good, "{} answers {} without `{name}: {begins}…`: {value:?}", response.url(), response.status());
+        assert!(
+            good,
+            "{} answers {} without `{name}: {begins}…`: {value:?}",
+            response.url(),
+            response.status()
+        );
     }
 }
 
@@ -217,13 +238,15 @@ impl Answer {
             return Self::read(response).await;
         }
         check_headers(&response);
-        let (status, headers, asked) = (response.status().as_u16(), response.headers().clone(), response.url().to_string());
+        let (status, headers, asked) =
+            (response.status().as_u16(), response.headers().clone(), response.url().to_string());
         Self { status, headers, body: Vec::new(), asked }
     }
 
     async fn read(response: Response) -> Self {
         check_headers(&response);
-        let (status, headers, asked) = (response.status().as_u16(), response.headers().clone(), response.url().to_string());
+        let (status, headers, asked) =
+            (response.status().as_u16(), response.headers().clone(), response.url().to_string());
         let body = within("the body", response.bytes()).await.expect("a whole body").to_vec();
         Self { status, headers, body, asked }
     }
@@ -248,7 +271,8 @@ impl Answer {
     /// The body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text()))
     }
 
     /// The stable code of a problem.
@@ -284,7 +308,9 @@ impl Events {
     pub(crate) async fn next(&mut self) -> Option<Event> {
         within("an event on the stream", async {
             loop {
-                while let Some((block, rest)) = self.text.split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())) {
+                while let Some((block, rest)) =
+                    self.text.split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned()))
+                {
                     self.text = rest;
                     if let Some(event) = read_event(&block) {
                         if event.id.is_some() {
@@ -331,9 +357,13 @@ impl Events {
 /// An event out of its lines; `None` for a comment.
 fn read_event(block: &str) -> Option<Event> {
     let field = |name: &str| {
-        block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim_start().to_owned())
+        block
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(|value| value.trim_start().to_owned())
     };
     let name = field("event")?;
-    let data = field("data").map_or(Value::Null, |data| serde_json::from_str(&data).unwrap_or(Value::String(data)));
+    let data =
+        field("data").map_or(Value::Null, |data| serde_json::from_str(&data).unwrap_or(Value::String(data)));
     Some(Event { id: field("id"), name, data })
 }

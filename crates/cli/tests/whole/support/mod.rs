@@ -41,7 +41,9 @@ pub(crate) const PASSWORD: &str = "seven-calm-herons-stand";
 
 /// Waits for `future`, and says what was waited for when it does not come.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
 }
 
 /// A directory that is kept when its test fails.
@@ -113,7 +115,9 @@ impl World {
     pub(crate) async fn go_on(&mut self) {
         assert!(self.running.is_none(), "the hub runs already");
         let running = Hub::start(self.config(), Arc::clone(&self.clock), Arc::new(SystemEntropy)).await;
-        let running = running.unwrap_or_else(|error| panic!("{}: {error}: {:?}", error.code(), std::error::Error::source(&error)));
+        let running = running.unwrap_or_else(|error| {
+            panic!("{}: {error}: {:?}", error.code(), std::error::Error::source(&error))
+        });
         self.address = running.address();
         self.running = Some(running);
     }
@@ -176,7 +180,13 @@ impl World {
     }
 
     /// Forms a sharing group, its sightings `shown` by name or `hidden`.
-    pub(crate) async fn group(&self, name: &str, ceiling: &str, names: &str, members: &[&str]) -> SharingGroup {
+    pub(crate) async fn group(
+        &self,
+        name: &str,
+        ceiling: &str,
+        names: &str,
+        members: &[&str],
+    ) -> SharingGroup {
         let new = NewGroup {
             name: name.into(),
             ceiling: ceiling.into(),
@@ -200,7 +210,8 @@ impl World {
     pub(crate) async fn token(&self, member: &str, role: Role) -> Client {
         let text = match &self.operator {
             Some(operator) => {
-                let new = json!({"label": format!("{member} {role}"), "member": member, "role": role.as_str()});
+                let new =
+                    json!({"label": format!("{member} {role}"), "member": member, "role": role.as_str()});
                 let made = operator.post_json("/api/v1/tokens", &new).await.expect(200).json();
                 made["token"].as_str().expect("the token's text").to_owned()
             }

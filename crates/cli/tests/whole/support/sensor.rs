@@ -71,7 +71,11 @@ impl Post {
             token: Some(HiddenText(self.token.clone())),
             state: Some(self.home.join("state")),
             name: Some("edge-1".into()),
-            inputs: vec![InputDraft { path: self.telemetry(), format: Some("suricata".into()), mapping: None }],
+            inputs: vec![InputDraft {
+                path: self.telemetry(),
+                format: Some("suricata".into()),
+                mapping: None,
+            }],
             tell: self.tell,
             first_report_milliseconds: Some(0),
             repeat_report_seconds: Some(0),
@@ -82,9 +86,15 @@ impl Post {
         let config = draft.check(|_| None).unwrap_or_else(|error| panic!("{}: {error}", error.code()));
         let (sender, events) = mpsc::channel(10_000);
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(agent::run(config, Arc::new(SystemClock), Arc::new(SystemEntropy), Some(sender), async {
-            let _ = stopped.await;
-        }));
+        let task = tokio::spawn(agent::run(
+            config,
+            Arc::new(SystemClock),
+            Arc::new(SystemEntropy),
+            Some(sender),
+            async {
+                let _ = stopped.await;
+            },
+        ));
         Sensor { events, stop: Some(stop), task }
     }
 }
@@ -108,7 +118,11 @@ impl Sensor {
     }
 
     /// All events up to and with the next that `fits`.
-    pub(crate) async fn all_until(&mut self, what: &str, fits: impl Fn(&SensorEvent) -> bool) -> Vec<SensorEvent> {
+    pub(crate) async fn all_until(
+        &mut self,
+        what: &str,
+        fits: impl Fn(&SensorEvent) -> bool,
+    ) -> Vec<SensorEvent> {
         let mut events = Vec::new();
         loop {
             let event = within(what, self.events.recv()).await;
@@ -123,7 +137,11 @@ impl Sensor {
 
     /// Waits until the watchlist holds at least `items`.
     pub(crate) async fn synced(&mut self, least: usize) {
-        self.until("the watchlist", |event| matches!(event, SensorEvent::Synced { items, .. } if *items >= least)).await;
+        self.until(
+            "the watchlist",
+            |event| matches!(event, SensorEvent::Synced { items, .. } if *items >= least),
+        )
+        .await;
     }
 
     /// Waits until a report is confirmed; how many sightings the hub took.
@@ -137,6 +155,9 @@ impl Sensor {
     /// Stops the sensor in order.
     pub(crate) async fn stop(mut self) -> Summary {
         let _ = self.stop.take().map(|stop| stop.send(()));
-        within("the sensor to stop", self.task).await.expect("the sensor ends").unwrap_or_else(|error| panic!("{}: {error}", error.code()))
+        within("the sensor to stop", self.task)
+            .await
+            .expect("the sensor ends")
+            .unwrap_or_else(|error| panic!("{}: {error}", error.code()))
     }
 }

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shieldwall_exchange::indicator::{ContextKind, IndicatorDraft, context, context_id, relationship, relationship_id};
+use shieldwall_exchange::indicator::{
+    ContextKind, IndicatorDraft, context, context_id, relationship, relationship_id,
+};
 use shieldwall_model::id::{MemberId, ObjectId};
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::marking::Tlp;
@@ -15,7 +17,12 @@ pub(crate) fn domain(text: &str) -> Value {
 }
 
 /// An indicator of one value, and its id.
-pub(crate) fn indicator(member: MemberId, value: &Value, role: IndicatorRole, now: Timestamp) -> (ObjectId, String) {
+pub(crate) fn indicator(
+    member: MemberId,
+    value: &Value,
+    role: IndicatorRole,
+    now: Timestamp,
+) -> (ObjectId, String) {
     marked_indicator(member, value, role, now, None)
 }
 
@@ -56,7 +63,13 @@ pub(crate) struct Story {
 }
 
 /// The story of one value and one malware family.
-pub(crate) fn story(member: MemberId, value: &Value, role: IndicatorRole, family: &str, now: Timestamp) -> Story {
+pub(crate) fn story(
+    member: MemberId,
+    value: &Value,
+    role: IndicatorRole,
+    family: &str,
+    now: Timestamp,
+) -> Story {
     let (id, object) = indicator(member, value, role, now);
     let malware = context_id(ContextKind::Malware, member, family);
     let objects = [
@@ -64,12 +77,20 @@ pub(crate) fn story(member: MemberId, value: &Value, role: IndicatorRole, family
         context(ContextKind::Malware, member, family, now, None),
         relationship(member, &id, "indicates", &malware, now, None),
     ];
-    Story { relationship: relationship_id(member, &id, "indicates", &malware), indicator: id, malware, bundle: bundle(&objects) }
+    Story {
+        relationship: relationship_id(member, &id, "indicates", &malware),
+        indicator: id,
+        malware,
+        bundle: bundle(&objects),
+    }
 }
 
 /// Objects as a bundle.
 pub(crate) fn bundle(objects: &[String]) -> String {
-    format!("{{\"type\":\"bundle\",\"id\":\"bundle--6a3b3c0e-5a5e-4d0e-9a58-1e55f1d3f2aa\",\"objects\":[{}]}}", objects.join(","))
+    format!(
+        "{{\"type\":\"bundle\",\"id\":\"bundle--6a3b3c0e-5a5e-4d0e-9a58-1e55f1d3f2aa\",\"objects\":[{}]}}",
+        objects.join(",")
+    )
 }
 
 /// Objects as a TAXII envelope.
