@@ -1,13 +1,11 @@
 //! The data directory as offline commands see it, beside a hub that may be running: accounts, and who is a member.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use serde::de::IgnoredAny;
 use shieldwall_hub::fold::collection;
 use shieldwall_ledger::accounts::{Accounts, AccountsError, Offline, Token};
-use shieldwall_ledger::dump::dump_views;
+use shieldwall_ledger::dump::documents;
 use shieldwall_model::directory::{Directory, Member, MemberKind};
 use shieldwall_model::id::MemberId;
 use shieldwall_model::limits;
@@ -117,53 +115,13 @@ impl DataOptions {
         if !self.data.join(self.realm.as_str()).join("views.db").exists() {
             return Ok(directory);
         }
-        let mut members = MemberLines { directory: &mut directory, line: Vec::new() };
-        dump_views(&self.data, &self.realm, &mut members)
+        let members = documents(&self.data, &self.realm, collection::MEMBER)
             .map_err(|error| Fault::failed(error.code(), &error))?;
+        for member in members.iter().filter_map(|document| serde_json::from_slice(&document.body).ok()) {
+            directory.join(member);
+        }
         Ok(directory)
     }
-}
-
-/// Takes the members out of a dump of the views as it passes.
-struct MemberLines<'a> {
-    directory: &'a mut Directory,
-    line: Vec<u8>,
-}
-
-impl Write for MemberLines<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(part);
-            if part.ends_with(b"\n") {
-                if let Some(member) = member_in(&self.line) {
-                    self.directory.join(member);
-                }
-                self.line.clear();
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The member a line of a dump describes, if it describes one.
-fn member_in(line: &[u8]) -> Option<Member> {
-    // Collection, group, key, sort, time of change, body.
-    type Document = (String, IgnoredAny, IgnoredAny, IgnoredAny, IgnoredAny, String);
-    let row = line.strip_prefix(b"document ")?;
-    let (name, _, _, _, _, body): Document = serde_json::from_slice(row).ok()?;
-    (name == collection::MEMBER).then(|| serde_json::from_slice(&unhex(&body)?).ok())?
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text
-        .as_bytes()
-        .chunks_exact(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    digits.collect()
 }
 
 /// Every token, newest first.
@@ -259,23 +217,6 @@ mod tests {
         assert_eq!((company.country, company.kind), (None, MemberKind::Company));
         for bad in ["", "qq", "identity--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f", "a\nb", &"x".repeat(201)] {
             assert_eq!(new(bad, None).unwrap_err().code(), "cli.member", "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn members_are_taken_out_of_a_dump_however_it_is_cut() {
-        let member = new("LU", None).unwrap();
-        let body: String =
-            serde_json::to_vec(&member).unwrap().iter().map(|byte| format!("{byte:02X}")).collect();
-        let dump = format!(
-            "state [\"cursor\",7]\ndocument [\"group\",\"AA\",\"k\",1,2,\"7B7D\"]\ndocument [\"member\",\"AA\",\"k\",1,2,\"{body}\"]\n"
-        );
-        for size in [1, 7, dump.len()] {
-            let mut directory = Directory::default();
-            let mut lines = MemberLines { directory: &mut directory, line: Vec::new() };
-            dump.as_bytes().chunks(size).for_each(|chunk| lines.write_all(chunk).unwrap());
-            assert_eq!(directory.find_member("LU"), Some(&member));
-            assert_eq!(directory.members().count(), 1);
         }
     }
 }

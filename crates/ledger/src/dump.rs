@@ -11,7 +11,7 @@ use shieldwall_model::realm::Realm;
 
 use crate::files::{Files, FilesError, Mode, check_stamps, open};
 use crate::identity::hex;
-use crate::views::VIEWS_SCHEMA;
+use crate::views::{Document, VIEWS_SCHEMA, document_from};
 
 /// Why the views could not be dumped.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +97,23 @@ pub fn dump_views(dir: &Path, realm: &Realm, out: &mut dyn Write) -> Result<Dump
         })?;
     }
     Ok(DumpReport { rows, sha256: hex(&hash.finalize()) })
+}
+
+/// The documents of a collection over all groups, by group and sort, beside a hub that may be running: for commands run
+/// by whoever can already read the data directory. Reads only.
+///
+/// # Errors
+/// [`DumpError`].
+pub fn documents(dir: &Path, realm: &Realm, collection: &str) -> Result<Vec<Document>, DumpError> {
+    let path = Files::new(dir, realm.clone()).views();
+    let connection = open(&path, Mode::Read)?;
+    check_stamps(&connection, &path, VIEWS_SCHEMA)?;
+    let mut statement = connection.prepare(
+        "SELECT g.uuid, d.key, d.sort, d.changed, d.body FROM documents d JOIN groups g ON g.grp = d.grp
+         WHERE d.collection = ?1 ORDER BY g.uuid, d.sort, d.key",
+    )?;
+    let rows = statement.query_map([collection], document_from)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn part(
