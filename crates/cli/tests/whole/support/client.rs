@@ -339,19 +339,6 @@ impl Events {
             }
         }
     }
-
-    /// All events up to and with the next that `fits`.
-    pub(crate) async fn all_until(&mut self, what: &str, fits: impl Fn(&Event) -> bool) -> Vec<Event> {
-        let mut events = Vec::new();
-        loop {
-            let event = self.next().await.unwrap_or_else(|| panic!("the stream ended before `{what}`"));
-            let last = fits(&event);
-            events.push(event);
-            if last {
-                return events;
-            }
-        }
-    }
 }
 
 /// An event out of its lines; `None` for a comment.

@@ -17,7 +17,7 @@ use shieldwall_hub::api::alliance::{NewGroup, NewMember, admit_member, form_grou
 use shieldwall_hub::{Config, Hub, Running};
 use shieldwall_model::access::Role;
 use shieldwall_model::directory::{Member, SharingGroup};
-use shieldwall_model::id::{GroupId, SystemEntropy, UserId};
+use shieldwall_model::id::{SystemEntropy, UserId};
 use shieldwall_model::time::{Clock, SystemClock, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -194,11 +194,6 @@ impl World {
             members: members.iter().map(|member| (*member).to_owned()).collect(),
         };
         form_group(self.hub().app(), new).await.expect("the group is formed")
-    }
-
-    /// A sharing group by its id.
-    pub(crate) fn group_by(&self, id: GroupId) -> SharingGroup {
-        self.hub().app().directory().group(id).expect("a group").clone()
     }
 
     /// Somebody without credentials.
