@@ -23,6 +23,7 @@ use crate::cursor::Seal;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
 use crate::problem::Problem;
 use crate::secrets;
+use crate::stream::Burst;
 
 /// Most passwords hashed at once: each takes 19 MiB and a core.
 const HASHINGS_AT_ONCE_MAX: usize = 2;
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) sensors: RwLock<BTreeMap<(MemberId, SensorId), Health>>,
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
+    pub(crate) burst: Burst,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -85,6 +87,7 @@ impl App {
             requests: Arc::new(Semaphore::new(limits::REQUESTS_AT_ONCE_MAX)),
             sensors: RwLock::default(),
             streams: Mutex::default(),
+            burst: Burst::default(),
             closing,
         }))
     }
@@ -133,6 +136,11 @@ impl App {
     /// The ledger, for tails and appends.
     pub fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// What the last sightings raised, shared by the streams that tell it.
+    pub fn burst(&self) -> &Burst {
+        &self.0.burst
     }
 
     /// Who has failed to sign in.
@@ -190,9 +198,14 @@ impl App {
         .await
         .map_err(|error| Problem::fault(&error))?;
         result.map_err(|error| match error {
-            ReadError::Busy => Problem::busy("the store is read by as many as it can bear; try again in a second"),
+            ReadError::Busy => {
+                Problem::busy("the store is read by as many as it can bear; try again in a second")
+            }
             ReadError::Denied(denied) => denied.into(),
-            ReadError::TooLong => Problem::refused("ledger.read.too_long", "this reads more than a request may; narrow the search"),
+            ReadError::TooLong => Problem::refused(
+                "ledger.read.too_long",
+                "this reads more than a request may; narrow the search",
+            ),
             error => Problem::fault(&error),
         })
     }
@@ -225,7 +238,8 @@ impl App {
             let _place = place;
             verify(&dir, &realm, &[], &mut |_, _| {})
         });
-        let report = report.await.map_err(|error| Problem::fault(&error))?.map_err(|error| Problem::fault(&error))?;
+        let report =
+            report.await.map_err(|error| Problem::fault(&error))?.map_err(|error| Problem::fault(&error))?;
         let log = report.logs.into_iter().find(|log| log.group == group);
         let (size, root) = log.map_or((0, String::new()), |log| (log.size, log.root));
         let problems = report.problems.into_iter().filter(|problem| problem.group == Some(group));
@@ -240,7 +254,10 @@ impl App {
     ///
     /// # Errors
     /// 500 when the task is lost.
-    pub async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    pub async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let _place = self.0.hashings.acquire().await.map_err(|error| Problem::fault(&error))?;
         tokio::task::spawn_blocking(work).await.map_err(|error| Problem::fault(&error))
     }
@@ -274,9 +291,11 @@ impl App {
     /// # Errors
     /// As [`App::append`].
     pub async fn form(&self, group: &SharingGroup) -> Result<(), Problem> {
-        let member = group.members.first().copied().ok_or_else(|| {
-            Problem::refused("group.empty", "a sharing group has at least one member")
-        })?;
+        let member = group
+            .members
+            .first()
+            .copied()
+            .ok_or_else(|| Problem::refused("group.empty", "a sharing group has at least one member"))?;
         let permit = self.own_reader(member).permit(Action::Administer)?;
         let body = serde_json::to_vec(group).map_err(|error| Problem::fault(&error))?;
         self.append(vec![Draft::on_behalf(&permit, group.id, GROUP_FORMED, body)]).await?;

@@ -76,7 +76,10 @@ impl Front {
 
     /// The first parameter of that name in the query string, unless empty.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// A parameter of the query string, read as `T`.
@@ -121,10 +124,16 @@ impl Front {
                 Problem::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     "body.too_large",
-                    format!("a body holds at most {} bytes, unpacked; send it in pieces", limits::BODY_BYTES_MAX),
+                    format!(
+                        "a body holds at most {} bytes, unpacked; send it in pieces",
+                        limits::BODY_BYTES_MAX
+                    ),
                 )
             } else {
-                Problem::unreadable("body.broken", "the body broke off or could not be unpacked; send it again")
+                Problem::unreadable(
+                    "body.broken",
+                    "the body broke off or could not be unpacked; send it again",
+                )
             }
         })
     }

@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 
-
 /// Longest sealed cursor taken, in bytes: a position is 24 bytes, and a reader is party to at most some hundred groups.
 const CURSOR_BYTES_MAX: usize = 16 * 1024;
 
@@ -41,7 +40,10 @@ impl Seal {
     pub fn seal_bytes(&self, scope: &ReadScope, use_of: &str, plain: &[u8]) -> String {
         let aad = Self::bound_to(scope, use_of);
         // Encryption of a short text in memory fails for no input; an empty cursor means "from the start".
-        let sealed = self.0.encrypt(&Nonce::default(), Payload { msg: plain, aad: aad.as_bytes() }).unwrap_or_default();
+        let sealed = self
+            .0
+            .encrypt(&Nonce::default(), Payload { msg: plain, aad: aad.as_bytes() })
+            .unwrap_or_default();
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
@@ -99,7 +101,9 @@ mod tests {
         let entropy = RepeatableEntropy::new(seed);
         let user = Principal::User(UserId::new(Timestamp::default(), &entropy));
         let member = MemberId::new(Timestamp::default(), &entropy);
-        Reader::new(realm, user, member, Role::Analyst, &Directory::default()).scope(Action::ReadWarnings).unwrap()
+        Reader::new(realm, user, member, Role::Analyst, &Directory::default())
+            .scope(Action::ReadWarnings)
+            .unwrap()
     }
 
     proptest! {

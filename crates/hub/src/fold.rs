@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shieldwall_assess::entries::{SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged};
+use shieldwall_assess::entries::{
+    SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged,
+};
 use shieldwall_assess::rules::CONTEXT_TYPES;
 use shieldwall_assess::view::{Context, Subject, Warning};
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
@@ -144,7 +146,9 @@ impl Fold for HubFold {
 
 impl HubFold {
     fn member_joined(&mut self, entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-        let Some(member) = read::<Member>(body).filter(|_| entry.group == GroupId::ALLIANCE) else { return Ok(()) };
+        let Some(member) = read::<Member>(body).filter(|_| entry.group == GroupId::ALLIANCE) else {
+            return Ok(());
+        };
         views.put_document(collection::MEMBER, entry.group, &member.id.to_string(), entry.sequence, body)?;
         self.directory.join(member);
         self.changed = true;
@@ -153,7 +157,9 @@ impl HubFold {
 
     fn group_formed(&mut self, entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
         // A group is described in its own log, and nowhere can one log speak of another's audience.
-        let Some(group) = read::<SharingGroup>(body).filter(|group| group.id == entry.group) else { return Ok(()) };
+        let Some(group) = read::<SharingGroup>(body).filter(|group| group.id == entry.group) else {
+            return Ok(());
+        };
         views.put_document(collection::GROUP, entry.group, "group", entry.sequence, body)?;
         self.directory.form(group);
         self.changed = true;
@@ -171,7 +177,8 @@ fn write<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-    let Some(object) = stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next()) else {
+    let Some(object) = stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next())
+    else {
         return Ok(());
     };
     let (group, id) = (entry.group, object.id.as_str());
@@ -202,12 +209,16 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
     if object.indicator.is_some() {
         put_indicator(entry, &object, views)?;
     }
-    if let Some(relationship) = object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES) {
+    if let Some(relationship) =
+        object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)
+    {
         let context = context(group, &relationship.target, &object.id, views)?;
         learn(entry, relationship.source.as_str(), context, views)?;
     }
     if CONTEXT_TYPES.contains(&object.object_type()) {
-        for edge in views.edges(group, id)?.into_iter().filter(|edge| edge.target == id && edge.label == INDICATES) {
+        for edge in
+            views.edges(group, id)?.into_iter().filter(|edge| edge.target == id && edge.label == INDICATES)
+        {
             let Ok(via) = edge.via.parse() else { continue };
             let context = Some(Context { id: object.id.clone(), name: object.title.clone(), via });
             learn(entry, &edge.source, context, views)?;
@@ -257,7 +268,13 @@ fn put_indicator(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) ->
         valid_until: indicator.valid_until,
         ended: object.revoked.then(|| "revoked".to_owned()),
     };
-    views.put_document(collection::INDICATOR, entry.group, object.id.as_str(), entry.sequence, &write(&state))?;
+    views.put_document(
+        collection::INDICATOR,
+        entry.group,
+        object.id.as_str(),
+        entry.sequence,
+        &write(&state),
+    )?;
     if object.revoked {
         withdraw(entry, object.id.as_str(), views)?;
     }
@@ -272,7 +289,9 @@ fn object_recalled(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<
         return Ok(());
     }
     views.withdraw(group, id)?;
-    if let Some(mut state) = views.document(collection::INDICATOR, group, id)?.and_then(|body| read::<IndicatorState>(&body)) {
+    if let Some(mut state) =
+        views.document(collection::INDICATOR, group, id)?.and_then(|body| read::<IndicatorState>(&body))
+    {
         state.ended = Some("recalled".into());
         views.put_document(collection::INDICATOR, group, id, entry.sequence, &write(&state))?;
     }
@@ -285,10 +304,19 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
     let time = entry.time.to_string();
     // The minute (`2026-01-31T09:30`) for the chart, the day (`2026-01-31`) for the number.
     for key in [time.get(..16), time.get(..10)].into_iter().flatten() {
-        let so_far: u64 = views.document(collection::SEEN, group, key)?.and_then(|body| read(&body)).unwrap_or(0);
-        views.put_document(collection::SEEN, group, key, entry.sequence, &write(&so_far.saturating_add(seen.count)))?;
+        let so_far: u64 =
+            views.document(collection::SEEN, group, key)?.and_then(|body| read(&body)).unwrap_or(0);
+        views.put_document(
+            collection::SEEN,
+            group,
+            key,
+            entry.sequence,
+            &write(&so_far.saturating_add(seen.count)),
+        )?;
     }
-    let Some(state) = views.document(collection::INDICATOR, group, indicator)?.and_then(|body| read::<IndicatorState>(&body))
+    let Some(state) = views
+        .document(collection::INDICATOR, group, indicator)?
+        .and_then(|body| read::<IndicatorState>(&body))
     else {
         return Ok(());
     };
@@ -299,15 +327,24 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
         return put_warning(&warning, entry.sequence, views);
     }
     let mut contexts = Vec::new();
-    for edge in views.edges(group, indicator)?.into_iter().filter(|edge| edge.source == indicator && edge.label == INDICATES) {
+    for edge in views
+        .edges(group, indicator)?
+        .into_iter()
+        .filter(|edge| edge.source == indicator && edge.label == INDICATES)
+    {
         let (Ok(target), Ok(via)) = (edge.target.parse(), edge.via.parse()) else { continue };
         contexts.extend(context(group, &target, &via, views)?);
     }
     contexts.sort_by(|a, b| a.id.cmp(&b.id));
     contexts.dedup_by(|a, b| a.id == b.id);
     let value = state.values.iter().map(|value| value.value.as_str()).collect::<Vec<_>>().join(", ");
-    let subject =
-        Subject { indicator: seen.indicator.clone(), name: state.name, role: state.role, value, marking: state.marking };
+    let subject = Subject {
+        indicator: seen.indicator.clone(),
+        name: state.name,
+        role: state.role,
+        value,
+        marking: state.marking,
+    };
     let warning = Warning::raise(group, subject, contexts, &seen, entry.time);
     ids.push(warning.id);
     views.put_document(collection::WARNINGS_OF, group, indicator, entry.sequence, &write(&ids))?;
@@ -315,7 +352,9 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
 }
 
 fn warning_acknowledged(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-    let (Some(said), Some(member)) = (read::<WarningAcknowledged>(body), entry.author.member) else { return Ok(()) };
+    let (Some(said), Some(member)) = (read::<WarningAcknowledged>(body), entry.author.member) else {
+        return Ok(());
+    };
     let Some(mut warning) = warning(entry.group, said.warning, views)? else { return Ok(()) };
     if warning.acknowledge(member, said.taken, said.note, entry.time) {
         put_warning(&warning, entry.sequence, views)?;
@@ -329,19 +368,33 @@ fn taxii_answered(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(
 }
 
 /// The campaign, intrusion set or malware `target` is, with its name if this log tells it.
-fn context(group: GroupId, target: &ObjectId, via: &ObjectId, views: &mut Views<'_>) -> Result<Option<Context>, FoldError> {
+fn context(
+    group: GroupId,
+    target: &ObjectId,
+    via: &ObjectId,
+    views: &mut Views<'_>,
+) -> Result<Option<Context>, FoldError> {
     if !CONTEXT_TYPES.contains(&target.object_type()) {
         return Ok(None);
     }
-    let name = views.latest_object(group, target.as_str())?.and_then(|known| known.name).unwrap_or_else(|| target.to_string());
+    let name = views
+        .latest_object(group, target.as_str())?
+        .and_then(|known| known.name)
+        .unwrap_or_else(|| target.to_string());
     Ok(Some(Context { id: target.clone(), name, via: via.clone() }))
 }
 
-fn learn(entry: &Entry, indicator: &str, context: Option<Context>, views: &mut Views<'_>) -> Result<(), FoldError> {
+fn learn(
+    entry: &Entry,
+    indicator: &str,
+    context: Option<Context>,
+    views: &mut Views<'_>,
+) -> Result<(), FoldError> {
     let (Some(context), group) = (context, entry.group) else { return Ok(()) };
     for id in warnings_of(group, indicator, views)? {
         let Some(mut warning) = warning(group, id, views)? else { continue };
-        let renamed = warning.contexts.iter_mut().find(|known| known.id == context.id && known.name != context.name);
+        let renamed =
+            warning.contexts.iter_mut().find(|known| known.id == context.id && known.name != context.name);
         let news = match renamed {
             Some(known) => {
                 known.name.clone_from(&context.name);
@@ -366,7 +419,10 @@ fn withdraw(entry: &Entry, indicator: &str, views: &mut Views<'_>) -> Result<(),
 }
 
 fn warnings_of(group: GroupId, indicator: &str, views: &mut Views<'_>) -> Result<Vec<WarningId>, FoldError> {
-    Ok(views.document(collection::WARNINGS_OF, group, indicator)?.and_then(|body| read(&body)).unwrap_or_default())
+    Ok(views
+        .document(collection::WARNINGS_OF, group, indicator)?
+        .and_then(|body| read(&body))
+        .unwrap_or_default())
 }
 
 fn warning(group: GroupId, id: WarningId, views: &mut Views<'_>) -> Result<Option<Warning>, FoldError> {
@@ -374,5 +430,11 @@ fn warning(group: GroupId, id: WarningId, views: &mut Views<'_>) -> Result<Optio
 }
 
 fn put_warning(warning: &Warning, sequence: u64, views: &mut Views<'_>) -> Result<(), FoldError> {
-    Ok(views.put_document(collection::WARNING, warning.group, &warning.id.to_string(), sequence, &write(warning))?)
+    Ok(views.put_document(
+        collection::WARNING,
+        warning.group,
+        &warning.id.to_string(),
+        sequence,
+        &write(warning),
+    )?)
 }

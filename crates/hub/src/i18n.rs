@@ -117,10 +117,19 @@ mod tests {
 
     #[test]
     fn both_languages_say_the_same_things() {
-        let (english, french) = (keys(include_str!("../locales/en.ftl")), keys(include_str!("../locales/fr.ftl")));
+        let (english, french) =
+            (keys(include_str!("../locales/en.ftl")), keys(include_str!("../locales/fr.ftl")));
         assert!(english.len() > 10);
-        assert_eq!(english.difference(&french).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in French");
-        assert_eq!(french.difference(&english).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in English");
+        assert_eq!(
+            english.difference(&french).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "missing in French"
+        );
+        assert_eq!(
+            french.difference(&english).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "missing in English"
+        );
     }
 
     #[test]

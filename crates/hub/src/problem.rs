@@ -61,7 +61,10 @@ impl Problem {
 
     /// 503: try again in a second.
     pub fn busy(detail: impl Into<String>) -> Self {
-        Self { retry_after_seconds: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "hub.busy", detail) }
+        Self {
+            retry_after_seconds: Some(1),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "hub.busy", detail)
+        }
     }
 
     /// 500: logs `error` with its sources, tells only that it happened.
@@ -74,7 +77,11 @@ impl Problem {
             source = cause.source();
         }
         tracing::error!(error = %chain, "request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "hub.fault", "the hub could not do this; its log says why")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "hub.fault",
+            "the hub could not do this; its log says why",
+        )
     }
 
     /// The body as JSON.
@@ -94,9 +101,10 @@ impl Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"shieldwall\""));
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer, Basic realm=\"shieldwall\""),
+            );
         }
         response
     }

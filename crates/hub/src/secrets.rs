@@ -97,7 +97,10 @@ mod tests {
         let key = key_file(&path, &RepeatableEntropy::new(1)).unwrap();
         assert_eq!(key_file(&path, &RepeatableEntropy::new(2)).unwrap(), key);
         #[cfg(unix)]
-        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777,
+            0o600
+        );
         fs::write(&path, b"short").unwrap();
         assert!(key_file(&path, &RepeatableEntropy::new(1)).is_err());
     }

@@ -40,11 +40,16 @@ pub fn router(app: App) -> Router {
         router = router.route(route.path, on(filter(&route.method), handler));
     }
     // Streams must not be held back to be packed.
-    let packed = predicate::DefaultPredicate::new().and(predicate::NotForContentType::const_new("text/event-stream"));
+    let packed =
+        predicate::DefaultPredicate::new().and(predicate::NotForContentType::const_new("text/event-stream"));
     router
         .fallback(|State(app): State<App>, request: Request| unrouted(app, request, Problem::absent()))
         .method_not_allowed_fallback(|State(app): State<App>, request: Request| {
-            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "route.method", "this address does not take that method");
+            let problem = Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "route.method",
+                "this address does not take that method",
+            );
             unrouted(app, request, problem)
         })
         .layer(RequestDecompressionLayer::new())
@@ -98,13 +103,21 @@ async fn unrouted(app: App, request: Request, problem: Problem) -> Response {
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("text/html"))
 }
 
 async fn dispatch(route: &'static Route, app: App, request: Request) -> Response {
     let head = head(&request);
     let started = app.started();
-    let kept = HeadCopy { language: head.language, headers: head.headers.clone(), uri: head.uri.clone(), peer: head.peer };
+    let kept = HeadCopy {
+        language: head.language,
+        headers: head.headers.clone(),
+        uri: head.uri.clone(),
+        peer: head.peer,
+    };
     let work = answer(route, app.clone(), head, request);
     let result = if matches!(route.face, Face::Stream) {
         work.await
@@ -115,7 +128,12 @@ async fn dispatch(route: &'static Route, app: App, request: Request) -> Response
         }
     };
     let response = result.unwrap_or_else(|problem| {
-        render(&app, route.face, &Head { language: kept.language, headers: kept.headers, uri: kept.uri, peer: kept.peer }, &problem)
+        render(
+            &app,
+            route.face,
+            &Head { language: kept.language, headers: kept.headers, uri: kept.uri, peer: kept.peer },
+            &problem,
+        )
     });
     metrics::histogram!("shieldwall_request_seconds", "route" => route.path, "method" => route.method.as_str())
         .record(started.elapsed().as_secs_f64());
@@ -153,7 +171,11 @@ async fn answer(route: &'static Route, app: App, head: Head, request: Request) -
         }
         Run::Guarded(handler) => {
             let known = auth::known(&app, &head.headers).await?.ok_or_else(|| {
-                Problem::new(StatusCode::UNAUTHORIZED, "auth.needed", "sign in, or send an API token as `Authorization: Bearer swt_…`")
+                Problem::new(
+                    StatusCode::UNAUTHORIZED,
+                    "auth.needed",
+                    "sign in, or send an API token as `Authorization: Bearer swt_…`",
+                )
             })?;
             if !known.reader.may(route.action) {
                 known.reader.permit(route.action)?;
@@ -182,7 +204,11 @@ fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
     match site {
         None | Some("same-origin" | "none") => Ok(()),
-        Some(_) => Err(Problem::new(StatusCode::FORBIDDEN, "auth.csrf", "this change was asked for by another site's page")),
+        Some(_) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "auth.csrf",
+            "this change was asked for by another site's page",
+        )),
     }
 }
 
@@ -193,7 +219,11 @@ async fn csrf(wanted: &str, headers: &HeaderMap, body: Body) -> Result<Body, Pro
         return Ok(body);
     }
     let wrong = || {
-        Problem::new(StatusCode::FORBIDDEN, "auth.csrf", "this form has grown old; load the page again and send it once more")
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "auth.csrf",
+            "this form has grown old; load the page again and send it once more",
+        )
     };
     let is_form = headers
         .get(header::CONTENT_TYPE)
@@ -254,5 +284,10 @@ async fn finish(State(app): State<App>, mut response: Response) -> Response {
 
 fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "hub.fault", "the hub could not do this; its log says why").into_response()
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "hub.fault",
+        "the hub could not do this; its log says why",
+    )
+    .into_response()
 }

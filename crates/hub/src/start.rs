@@ -48,7 +48,7 @@ pub enum StartError {
         /// The data directory.
         path: String,
         /// Why.
-        source: LedgerError,
+        source: Box<LedgerError>,
     },
     /// A key file cannot be read or made.
     #[error("the key file {path} cannot be read or made")]
@@ -114,7 +114,11 @@ impl Hub {
     ///
     /// # Errors
     /// [`StartError`], each saying what to do.
-    pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Running, StartError> {
+    pub async fn start(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Running, StartError> {
         config.check()?;
         let (sender, receiver) = watch::channel(false);
         let app = open(config.clone(), clock, entropy, receiver)?;
@@ -126,21 +130,24 @@ impl Hub {
         let service = serve::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = match &config.tls {
             None => {
-                let mut server = axum_server::from_tcp(listener).map_err(listen_error)?.handle(handle.clone());
+                let mut server =
+                    axum_server::from_tcp(listener).map_err(listen_error)?.handle(handle.clone());
                 bound(server.http_builder());
                 tokio::spawn(server.serve(service))
             }
             Some(files) => {
                 // One TLS provider for the whole program; a second installation finds the first.
                 let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-                let tls = RustlsConfig::from_pem_file(&files.certificates, &files.key).await.map_err(|source| {
-                    StartError::Tls {
-                        certificates: files.certificates.display().to_string(),
-                        key: files.key.display().to_string(),
-                        source,
-                    }
-                })?;
-                let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(listen_error)?.handle(handle.clone());
+                let tls =
+                    RustlsConfig::from_pem_file(&files.certificates, &files.key).await.map_err(|source| {
+                        StartError::Tls {
+                            certificates: files.certificates.display().to_string(),
+                            key: files.key.display().to_string(),
+                            source,
+                        }
+                    })?;
+                let mut server =
+                    axum_server::from_tcp_rustls(listener, tls).map_err(listen_error)?.handle(handle.clone());
                 bound(server.http_builder());
                 tokio::spawn(server.serve(service))
             }
@@ -172,12 +179,22 @@ fn open(
     };
     let fold = Box::new(HubFold::new(Arc::clone(&directory)));
     let ledger = Ledger::open(options, Arc::clone(&clock), Arc::clone(&entropy), fold)
-        .map_err(|source| StartError::Ledger { path: path.clone(), source })?;
+        .map_err(|source| StartError::Ledger { path: path.clone(), source: Box::new(source) })?;
     let accounts = Accounts::open(&config.data).map_err(|source| StartError::Accounts { path, source })?;
     let key_path = config.data.join("cursor.key");
     let key = secrets::key_file(&key_path, &*entropy)
         .map_err(|source| StartError::Key { path: key_path.display().to_string(), source })?;
-    Ok(App::new(Parts { config, ledger, accounts, directory, clock, entropy, key, metrics: recorder(), closing }))
+    Ok(App::new(Parts {
+        config,
+        ledger,
+        accounts,
+        directory,
+        clock,
+        entropy,
+        key,
+        metrics: recorder(),
+        closing,
+    }))
 }
 
 /// Bounds what a connection may cost before a request is known.
@@ -239,7 +256,9 @@ impl Running {
         let secret = secrets::make("", self.app.entropy()).map_err(|error| Problem::fault(&error))?;
         let now = self.app.now();
         let expires = now.plus_seconds(limits::LINK_SECONDS_MAX);
-        self.app.accounts(move |accounts| accounts.add_link(&Offline, &secret.hash, purpose, now, expires)).await?;
+        self.app
+            .accounts(move |accounts| accounts.add_link(&Offline, &secret.hash, purpose, now, expires))
+            .await?;
         Ok(secret.text)
     }
 
@@ -252,7 +271,10 @@ impl Running {
         self.handle.graceful_shutdown(Some(Duration::from_secs(CLOSING_SECONDS_MAX)));
         let ended = self.serving.await.map_err(io::Error::other)?;
         let ledger = self.app.ledger().clone();
-        tokio::task::spawn_blocking(move || ledger.close()).await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        tokio::task::spawn_blocking(move || ledger.close())
+            .await
+            .map_err(io::Error::other)?
+            .map_err(io::Error::other)?;
         ended
     }
 }

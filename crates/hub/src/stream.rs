@@ -3,18 +3,25 @@
 //! A stream is a tail of the reader's logs. Its ids are sealed positions, so a client that comes back with
 //! `Last-Event-ID` misses and repeats nothing, and an id tells nothing about other logs.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde_json::json;
-use shieldwall_assess::entries::{SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged};
+use shieldwall_assess::entries::{
+    SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged,
+};
+use shieldwall_assess::view::Warning;
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
 use shieldwall_exchange::stix;
 use shieldwall_ledger::{Entry, Follow};
 use shieldwall_model::access::{Action, ReadScope, Reader, Visible};
+use shieldwall_model::id::GroupId;
+use tokio::sync::OnceCell;
 
 use crate::api::warnings;
 use crate::app::{App, StreamPlace};
@@ -36,7 +43,8 @@ pub async fn open(ask: Ask) -> Result<Response, Problem> {
     let scope = ask.scope()?;
     let app = ask.app.clone();
     let place = app.open_stream(ask.reader().principal())?;
-    let last = ask.headers.get("last-event-id").and_then(|value| value.to_str().ok()).or_else(|| ask.query("after"));
+    let last =
+        ask.headers.get("last-event-id").and_then(|value| value.to_str().ok()).or_else(|| ask.query("after"));
     let (positions, stale) = match last.map(|text| app.seal().open(&scope, USE, text)) {
         Some(Ok(positions)) => (Some(positions), false),
         Some(Err(_)) => (None, true),
@@ -58,7 +66,9 @@ pub async fn open(ask: Ask) -> Result<Response, Problem> {
         waiting: Vec::new(),
         _place: place,
     };
-    let events = stream::unfold(tail, |mut tail| async move { tail.next().await.map(|event| (Ok::<_, Infallible>(event), tail)) });
+    let events = stream::unfold(tail, |mut tail| async move {
+        tail.next().await.map(|event| (Ok::<_, Infallible>(event), tail))
+    });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")).into_response())
 }
 
@@ -135,20 +145,22 @@ impl Tail {
         let Some(body) = entry.body.as_deref() else { return Vec::new() };
         let group = entry.group;
         match entry.kind.as_str() {
-            OBJECT_SHARED => match stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next()) {
-                Some(object) => {
-                    let mut events = Vec::new();
-                    if self.reader.may(Action::ReadIntelligence) {
-                        let data = json!({"group": group, "id": object.id, "type": object.object_type(), "name": object.title});
-                        events.push(event("object", &data));
+            OBJECT_SHARED => {
+                match stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next()) {
+                    Some(object) => {
+                        let mut events = Vec::new();
+                        if self.reader.may(Action::ReadIntelligence) {
+                            let data = json!({"group": group, "id": object.id, "type": object.object_type(), "name": object.title});
+                            events.push(event("object", &data));
+                        }
+                        if object.indicator.is_some() {
+                            events.push(event("watchlist", &json!({})));
+                        }
+                        events
                     }
-                    if object.indicator.is_some() {
-                        events.push(event("watchlist", &json!({})));
-                    }
-                    events
+                    None => Vec::new(),
                 }
-                None => Vec::new(),
-            },
+            }
             OBJECT_RECALLED => match serde_json::from_slice::<Recalled>(body) {
                 Ok(recalled) => vec![
                     event("recall", &json!({"group": group, "id": recalled.id, "reason": recalled.reason})),
@@ -158,9 +170,11 @@ impl Tail {
             },
             SIGHTING_REPORTED => {
                 let Ok(seen) = serde_json::from_slice::<SightingReported>(body) else { return Vec::new() };
-                let mut events =
-                    vec![event("sighting", &json!({"group": group, "indicator": seen.indicator, "count": seen.count}))];
-                for warning in self.warnings_of(group, seen.indicator.as_str()).await {
+                let mut events = vec![event(
+                    "sighting",
+                    &json!({"group": group, "indicator": seen.indicator, "count": seen.count}),
+                )];
+                for warning in self.warnings_of(entry, seen.indicator.as_str()).await {
                     events.push(event("warning", &warning));
                 }
                 events
@@ -177,12 +191,43 @@ impl Tail {
         }
     }
 
-    async fn warnings_of(&self, group: shieldwall_model::id::GroupId, indicator: &str) -> Vec<serde_json::Value> {
-        let result = warnings::of_indicator(&self.app, &self.scope, self.reader.member(), group, indicator.to_owned()).await;
-        result.unwrap_or_else(|problem| {
-            tracing::warn!(code = problem.code, "a warning could not be read for a stream");
-            Vec::new()
-        })
+    /// The warnings a sighting raised or changed. One burst goes to every stream at once: the first to get there reads
+    /// them, the others share what it read, and each says it in its own reader's terms.
+    async fn warnings_of(&self, entry: &Entry, indicator: &str) -> Vec<serde_json::Value> {
+        let cell = self.app.burst().cell(entry.group, entry.sequence);
+        let read = || warnings::of_indicator(&self.app, &self.scope, entry.group, indicator.to_owned());
+        match cell.get_or_try_init(read).await {
+            Ok(found) => {
+                let mine = self.reader.member();
+                let bodies = found.iter().map(|warning| warnings::body(&self.app, warning, mine));
+                bodies.filter_map(|body| serde_json::to_value(body).ok()).collect()
+            }
+            Err(problem) => {
+                tracing::warn!(code = problem.code, "a warning could not be read for a stream");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Most sightings whose warnings are kept for the streams that have not told them yet.
+const BURST_MAX: usize = 1_024;
+
+/// What the last sightings' entries raised or changed, read once for all streams. Only a stream that was handed the
+/// entry knows its place, so nobody gets at what their scope does not hold.
+#[derive(Default)]
+pub struct Burst(Mutex<BTreeMap<(u64, GroupId), Cell>>);
+
+type Cell = Arc<OnceCell<Vec<Warning>>>;
+
+impl Burst {
+    fn cell(&self, group: GroupId, sequence: u64) -> Cell {
+        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cell = Arc::clone(cells.entry((sequence, group)).or_default());
+        if cells.len() > BURST_MAX {
+            cells.pop_first();
+        }
+        cell
     }
 }
 

@@ -1,6 +1,6 @@
 // The words of the live stream, and how a page hears them on <body>: `sw:<type>` for each event, and `sw:refresh-<type>`
 // when a view of that type should be fetched again: at once, then at most every 500 ms, and always after the last one.
-export const STREAM_EVENTS = ["warning", "object", "sighting", "sensor", "member", "recall"] as const;
+export const STREAM_EVENTS = ["warning", "object", "sighting", "sensor", "member", "recall", "acknowledged"] as const;
 const REFRESH_MS = 500;
 
 /** Calls `work` at once, and while more calls come at most every 500 ms; the last call is never lost. */

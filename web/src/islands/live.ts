@@ -39,7 +39,7 @@ export function live(element: HTMLElement): () => void {
     const place = document.querySelector<HTMLElement>("[data-live-announce]");
     if (place === null) return;
     const fields = typeof detail === "object" && detail !== null ? (detail as Record<string, unknown>) : {};
-    const title = [fields["title"], fields["summary"]].find((t) => typeof t === "string");
+    const title = [fields["title"], fields["summary"], fields["name"]].find((t) => typeof t === "string");
     unsaid.push(typeof title === "string" ? title : "");
     saying ??= window.setTimeout(() => {
       const one = place.dataset["labelOne"] ?? "New warning: {title}";

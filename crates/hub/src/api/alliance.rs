@@ -85,17 +85,28 @@ pub async fn admit(mut ask: Ask) -> Result<Response, Problem> {
 pub async fn admit_member(app: &App, new: NewMember) -> Result<Member, Problem> {
     let name = named(&new.name)?;
     if app.directory().members().any(|member| member.name.to_lowercase() == name.to_lowercase()) {
-        return Err(Problem::refused("member.name.taken", "a member of that name is in the alliance already"));
+        return Err(Problem::refused(
+            "member.name.taken",
+            "a member of that name is in the alliance already",
+        ));
     }
     let kind = match new.kind.as_str() {
         "nation" => MemberKind::Nation,
         "organisation" => MemberKind::Organisation,
         "company" => MemberKind::Company,
         "partner" => MemberKind::Partner,
-        _ => return Err(Problem::refused("member.kind", "a member is a nation, an organisation, a company or a partner")),
+        _ => {
+            return Err(Problem::refused(
+                "member.kind",
+                "a member is a nation, an organisation, a company or a partner",
+            ));
+        }
     };
     let country = new.country.filter(|code| !code.is_empty()).map(|code| code.to_ascii_uppercase());
-    if country.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase())) {
+    if country
+        .as_ref()
+        .is_some_and(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()))
+    {
         return Err(Problem::refused("member.country", "a country is two letters of ISO 3166-1, such as LU"));
     }
     if new.sectors.len() > 50 || new.sectors.iter().any(|sector| sector.len() > limits::NAME_BYTES_MAX) {
@@ -132,16 +143,25 @@ pub async fn form(mut ask: Ask) -> Result<Response, Problem> {
 /// As [`form`].
 pub async fn form_group(app: &App, new: NewGroup) -> Result<SharingGroup, Problem> {
     let directory = app.directory();
-    let ceiling: Tlp = new.ceiling.parse().map_err(|error| Problem::refused("group.ceiling", format!("{error}")))?;
+    let ceiling: Tlp =
+        new.ceiling.parse().map_err(|error| Problem::refused("group.ceiling", format!("{error}")))?;
     let names = match new.names.as_str() {
         "shown" => SightingNames::Shown,
         "hidden" => SightingNames::Hidden,
-        _ => return Err(Problem::refused("group.names", "sightings in a group are `shown` by name or `hidden`")),
+        _ => {
+            return Err(Problem::refused(
+                "group.names",
+                "sightings in a group are `shown` by name or `hidden`",
+            ));
+        }
     };
     let mut members = BTreeSet::new();
     for text in &new.members {
         let member = directory.find_member(text).ok_or_else(|| {
-            Problem::refused("group.member.unknown", format!("{text:?} names no single member of the alliance"))
+            Problem::refused(
+                "group.member.unknown",
+                format!("{text:?} names no single member of the alliance"),
+            )
         })?;
         members.insert(member.id);
     }
@@ -161,7 +181,10 @@ pub async fn form_group(app: &App, new: NewGroup) -> Result<SharingGroup, Proble
 pub fn named(text: &str) -> Result<String, Problem> {
     let name = text.trim();
     if name.is_empty() || name.len() > limits::NAME_BYTES_MAX || name.chars().any(char::is_control) {
-        return Err(Problem::refused("name.unfit", format!("a name has 1 to {} bytes and no control characters", limits::NAME_BYTES_MAX)));
+        return Err(Problem::refused(
+            "name.unfit",
+            format!("a name has 1 to {} bytes and no control characters", limits::NAME_BYTES_MAX),
+        ));
     }
     Ok(name.to_owned())
 }

@@ -82,7 +82,9 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     );
     let mut responses = json!({"default": {"$ref": "#/components/responses/Problem"}});
     let done = match route.about.response {
-        Some(shape) => json!({"description": "Done", "content": {"application/json": {"schema": shape(generator)}}}),
+        Some(shape) => {
+            json!({"description": "Done", "content": {"application/json": {"schema": shape(generator)}}})
+        }
         None => json!({"description": "Done"}),
     };
     if let Some(map) = responses.as_object_mut() {
@@ -99,7 +101,10 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     });
     if let Some(map) = operation.as_object_mut() {
         if let Some(shape) = route.about.request {
-            map.insert("requestBody".into(), json!({"required": true, "content": {"application/json": {"schema": shape(generator)}}}));
+            map.insert(
+                "requestBody".into(),
+                json!({"required": true, "content": {"application/json": {"schema": shape(generator)}}}),
+            );
         }
         if matches!(route.run, Run::Open(_)) {
             map.insert("security".into(), json!([]));

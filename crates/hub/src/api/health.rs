@@ -24,7 +24,11 @@ pub struct HealthBody {
 /// # Errors
 /// None: no answer is the other answer.
 pub async fn read(front: Front) -> Result<Response, Problem> {
-    json(&HealthBody { status: "ok", version: env!("CARGO_PKG_VERSION"), realm: front.app.realm().to_string() })
+    json(&HealthBody {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+        realm: front.app.realm().to_string(),
+    })
 }
 
 /// `GET /metrics`, in Prometheus' text format.

@@ -73,7 +73,9 @@ impl From<&Entry> for EntryBody {
             principal: entry.author.principal.to_string(),
             kind: entry.kind.clone(),
             bytes: body.map(<[u8]>::len),
-            body: body.filter(|body| body.len() <= BODY_SHOWN_BYTES_MAX).and_then(|body| serde_json::from_slice(body).ok()),
+            body: body
+                .filter(|body| body.len() <= BODY_SHOWN_BYTES_MAX)
+                .and_then(|body| serde_json::from_slice(body).ok()),
         }
     }
 }
@@ -120,7 +122,11 @@ fn group_in_path(ask: &Ask) -> Result<GroupId, Problem> {
 pub async fn checkpoint(ask: Ask) -> Result<Response, Problem> {
     let group = group_in_path(&ask)?;
     let text = checkpoint_text(&ask, group).await?.ok_or_else(|| {
-        Problem::new(axum::http::StatusCode::NOT_FOUND, "ledger.checkpoint.none", "this log has no checkpoint yet; one is signed within a minute of its first entry")
+        Problem::new(
+            axum::http::StatusCode::NOT_FOUND,
+            "ledger.checkpoint.none",
+            "this log has no checkpoint yet; one is signed within a minute of its first entry",
+        )
     })?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
@@ -131,7 +137,10 @@ pub async fn checkpoint(ask: Ask) -> Result<Response, Problem> {
 /// 404 for a log the reader may not see.
 pub async fn checkpoint_text(ask: &Ask, group: GroupId) -> Result<Option<String>, Problem> {
     let scope = ask.scope()?.only(group)?;
-    Ok(ask.read(move |reading| reading.checkpoint(&scope, group)).await?.map(|checkpoint| checkpoint.note.clone()))
+    Ok(ask
+        .read(move |reading| reading.checkpoint(&scope, group))
+        .await?
+        .map(|checkpoint| checkpoint.note.clone()))
 }
 
 /// `GET /api/v1/ledger/{group}/verify`.
@@ -150,11 +159,18 @@ pub async fn verify(ask: Ask) -> Result<Response, Problem> {
 pub async fn verified(ask: &Ask, group: GroupId) -> Result<Verified, Problem> {
     let scope = ask.scope()?.only(group)?;
     let wanted = scope.clone();
-    let size = ask.read(move |reading| Ok(reading.positions(&wanted).into_inner())).await?.get(&group).copied().unwrap_or(0);
+    let size = ask
+        .read(move |reading| Ok(reading.positions(&wanted).into_inner()))
+        .await?
+        .get(&group)
+        .copied()
+        .unwrap_or(0);
     if size > VERIFY_ENTRIES_MAX {
         return Err(Problem::refused(
             "ledger.verify.long",
-            format!("this log has {size} entries; `shieldwall verify --data DIR` recomputes a log of any length"),
+            format!(
+                "this log has {size} entries; `shieldwall verify --data DIR` recomputes a log of any length"
+            ),
         ));
     }
     let checkpoint = ask.read(move |reading| reading.checkpoint(&scope, group)).await?;

@@ -6,12 +6,12 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
-use shieldwall_exchange::stix::{self, Object};
 use shieldwall_exchange::format::{Format, format_of};
 use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::list;
-use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, SearchCursor, SearchQuery, VersionFilter};
+use shieldwall_exchange::stix::{self, Object};
 use shieldwall_ledger::Draft;
+use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, SearchCursor, SearchQuery, VersionFilter};
 use shieldwall_ledger::views::ObjectRecord;
 use shieldwall_model::access::{Permit, ReadScope};
 use shieldwall_model::directory::Member;
@@ -186,7 +186,13 @@ pub enum Known {
 ///
 /// # Errors
 /// 400 for a body that is no JSON of STIX objects at all, else as `App::append`.
-pub async fn take(ask: &Ask, permit: &Permit, group: GroupId, bytes: &[u8], known: Known) -> Result<Report, Problem> {
+pub async fn take(
+    ask: &Ask,
+    permit: &Permit,
+    group: GroupId,
+    bytes: &[u8],
+    known: Known,
+) -> Result<Report, Problem> {
     let app = &ask.app;
     let ceiling = app.directory().group(group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
     let read = if known == Known::ById { stix::read_bundle(bytes) } else { stix::read_envelope(bytes) };
@@ -200,7 +206,13 @@ pub async fn take(ask: &Ask, permit: &Permit, group: GroupId, bytes: &[u8], know
         let slice = object.slice(bytes);
         match unfit(&object, ceiling, ahead) {
             Some((path, code, reason)) => {
-                report.refused.push(Refused { index: object.index, id: Some(object.id.to_string()), path: path.into(), code: code.into(), reason });
+                report.refused.push(Refused {
+                    index: object.index,
+                    id: Some(object.id.to_string()),
+                    path: path.into(),
+                    code: code.into(),
+                    reason,
+                });
             }
             None => good.push((object, slice)),
         }
@@ -219,11 +231,16 @@ pub async fn take(ask: &Ask, permit: &Permit, group: GroupId, bytes: &[u8], know
 /// Why a valid object has no place in this group.
 fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
     if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
-        let reason = format!("marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}");
+        let reason = format!(
+            "marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}"
+        );
         return Some(("object_marking_refs", "stix.marking.too_strict", reason));
     }
     if object.version > ahead {
-        let reason = format!("modified lies more than {} s ahead of the hub's clock; mend the sender's clock", limits::MODIFIED_AHEAD_SECONDS_MAX);
+        let reason = format!(
+            "modified lies more than {} s ahead of the hub's clock; mend the sender's clock",
+            limits::MODIFIED_AHEAD_SECONDS_MAX
+        );
         return Some(("modified", "stix.modified.ahead", reason));
     }
     None
@@ -240,7 +257,14 @@ async fn take_piece(
     let wanted: Vec<(String, Timestamp)> =
         piece.iter().map(|(object, _)| (object.id.to_string(), object.version)).collect();
     let scope = ask.scope()?.only(group)?;
-    let held = ask.read(move |reading| wanted.iter().map(|(id, version)| held(reading, &scope, group, id, *version)).collect::<Result<Vec<_>, _>>()).await?;
+    let held = ask
+        .read(move |reading| {
+            wanted
+                .iter()
+                .map(|(id, version)| held(reading, &scope, group, id, *version))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
     let mut drafts = Vec::with_capacity(piece.len());
     let mut within: BTreeSet<(&str, Timestamp)> = BTreeSet::new();
     for ((object, slice), held) in piece.iter().zip(held) {
@@ -312,7 +336,9 @@ pub async fn search(ask: &Ask, most: usize) -> Result<Objects, Problem> {
     }
     let limit = ask.limit(most.min(100), most)?;
     let after = match ask.query("after") {
-        Some(text) => Some(read_cursor(&ask.app.seal().open_bytes(&scope, USE, text)?).ok_or_else(Problem::absent)?),
+        Some(text) => {
+            Some(read_cursor(&ask.app.seal().open_bytes(&scope, USE, text)?).ok_or_else(Problem::absent)?)
+        }
         None => None,
     };
     let types = ask.query.iter().filter(|(key, value)| key == "type" && !value.is_empty());
@@ -396,7 +422,11 @@ fn read_one(
         .iter()
         .map(|stored| VersionRead {
             about: ObjectBody::from(&stored.record),
-            object: stored.bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default(),
+            object: stored
+                .bytes
+                .as_deref()
+                .and_then(|bytes| serde_json::from_slice(bytes).ok())
+                .unwrap_or_default(),
         })
         .collect();
     versions.sort_by(|a, b| b.about.version.cmp(&a.about.version));
@@ -404,7 +434,13 @@ fn read_one(
     for edge in reading.edges(scope, id.as_str(), limits::PAGE_ITEMS_MAX)?.into_inner() {
         let other = if edge.source == id.as_str() { &edge.target } else { &edge.source };
         let name = reading.latest_object(scope, edge.group, other)?.and_then(|other| other.name.clone());
-        relations.push(Relation { source: edge.source, target: edge.target, label: edge.label, via: edge.via, name });
+        relations.push(Relation {
+            source: edge.source,
+            target: edge.target,
+            label: edge.label,
+            via: edge.via,
+            name,
+        });
     }
     Ok((versions, relations))
 }
@@ -518,7 +554,11 @@ pub fn neighbourhood(read: &ObjectRead) -> Graph {
                 marking: None,
             });
         }
-        edges.push(GraphEdge { source: relation.source.clone(), target: relation.target.clone(), label: relation.label.clone() });
+        edges.push(GraphEdge {
+            source: relation.source.clone(),
+            target: relation.target.clone(),
+            label: relation.label.clone(),
+        });
     }
     Graph { nodes, edges }
 }

@@ -119,19 +119,27 @@ pub async fn draw(ask: &Ask) -> Result<Picture, Problem> {
         .await?;
     let recent = newest(ask).await?;
     let live: Vec<&Warning> = recent.iter().filter(|warning| is_live(warning, ask)).collect();
-    let unread = |warning: &&&Warning| warning.acknowledged.get(&mine).is_none_or(|known| known.by_person.is_none());
+    let unread =
+        |warning: &&&Warning| warning.acknowledged.get(&mine).is_none_or(|known| known.by_person.is_none());
     let mut times: Vec<i64> = recent
         .iter()
         .flat_map(|warning| {
-            warning.acknowledged.values().filter_map(|taken| Some(taken.by_machine?.since_micros(warning.raised) / 1_000))
+            warning
+                .acknowledged
+                .values()
+                .filter_map(|taken| Some(taken.by_machine?.since_micros(warning.raised) / 1_000))
         })
         .collect();
-    let sensors = if ask.reader().may(Action::ReadSensors) { crate::api::sensors::visible(ask)? } else { Vec::new() };
+    let sensors =
+        if ask.reader().may(Action::ReadSensors) { crate::api::sensors::visible(ask)? } else { Vec::new() };
     Ok(Picture {
         members: ask.app.directory().members().count(),
         indicators_active: counts.by_type().get("indicator").copied().unwrap_or(0),
         objects: counts.by_type().values().sum(),
-        sightings_today: seen.iter().filter_map(|document| serde_json::from_slice::<u64>(&document.body).ok()).sum(),
+        sightings_today: seen
+            .iter()
+            .filter_map(|document| serde_json::from_slice::<u64>(&document.body).ok())
+            .sum(),
         warnings_live: live.len(),
         warnings_new: live.iter().filter(unread).count(),
         sensors_live: sensors.iter().filter(|sensor| sensor.state == "live").count(),
@@ -172,7 +180,11 @@ pub async fn countries(ask: &Ask) -> Result<Vec<Country>, Problem> {
     let live: Vec<&Warning> = recent.iter().filter(|warning| is_live(warning, ask)).collect();
     let directory = ask.app.directory();
     let state = |member: MemberId| {
-        let concerned = || live.iter().filter(|warning| directory.group(warning.group).is_some_and(|group| group.members.contains(&member)));
+        let concerned = || {
+            live.iter().filter(|warning| {
+                directory.group(warning.group).is_some_and(|group| group.members.contains(&member))
+            })
+        };
         let hit = |warning: &&Warning| {
             warning.named().any(|named| named == member)
                 || (member == ask.reader().member() && warnings::reported_by(&ask.app, warning, member))
@@ -205,7 +217,9 @@ pub async fn countries(ask: &Ask) -> Result<Vec<Country>, Problem> {
             entry.state = state;
         }
         entry.members.push(member.name.clone());
-        let concerned = live.iter().filter(|warning| directory.group(warning.group).is_some_and(|group| group.members.contains(&member.id)));
+        let concerned = live.iter().filter(|warning| {
+            directory.group(warning.group).is_some_and(|group| group.members.contains(&member.id))
+        });
         entry.warnings.extend(concerned.map(|warning| warning.id.to_string()));
         entry.warnings.sort_unstable();
         entry.warnings.dedup();
@@ -240,14 +254,25 @@ pub async fn chart(ask: &Ask) -> Result<Chart, Problem> {
     let minutes: Vec<i64> = (minute - MINUTES + 1..=minute).collect();
     let keys: Vec<String> = minutes
         .iter()
-        .map(|minute| shieldwall_model::time::Timestamp::from_micros(minute * 60_000_000).to_string().chars().take(16).collect())
+        .map(|minute| {
+            shieldwall_model::time::Timestamp::from_micros(minute * 60_000_000)
+                .to_string()
+                .chars()
+                .take(16)
+                .collect()
+        })
         .collect();
     let values = ask
         .read(move |reading| {
             let mut values = Vec::with_capacity(keys.len());
             for key in &keys {
                 let documents = reading.documents_by_key(&scope, collection::SEEN, key)?.into_inner();
-                values.push(documents.iter().filter_map(|document| serde_json::from_slice::<u64>(&document.body).ok()).sum());
+                values.push(
+                    documents
+                        .iter()
+                        .filter_map(|document| serde_json::from_slice::<u64>(&document.body).ok())
+                        .sum(),
+                );
             }
             Ok(values)
         })

@@ -120,7 +120,10 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
         || report.inputs.len() > INPUTS_MAX
         || report.inputs.iter().any(too_long)
     {
-        return Err(Problem::refused("sensor.health.too_long", "a name has at most 200 bytes, and a sensor at most 100 inputs"));
+        return Err(Problem::refused(
+            "sensor.health.too_long",
+            "a name has at most 200 bytes, and a sensor at most 100 inputs",
+        ));
     }
     if let Principal::Sensor(sensor) = ask.reader().principal() {
         let health = Health { report, heard: ask.app.now() };
@@ -145,7 +148,11 @@ pub fn visible(ask: &Ask) -> Result<Vec<SensorBody>, Problem> {
     let scope = ask.reader().scope(shieldwall_model::access::Action::ReadSensors)?;
     let (directory, now) = (ask.app.directory(), ask.app.now());
     let mine = ask.reader().member();
-    let seen = ask.app.sensors().into_iter().filter(|((member, _), _)| scope.extent() == Extent::Alliance || *member == mine);
+    let seen = ask
+        .app
+        .sensors()
+        .into_iter()
+        .filter(|((member, _), _)| scope.extent() == Extent::Alliance || *member == mine);
     Ok(seen
         .map(|((member, id), Health { report, heard })| {
             let ago = now.since_micros(heard) / 1_000_000;

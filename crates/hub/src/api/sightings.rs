@@ -90,7 +90,10 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
         .filter(|key| (8..=64).contains(&key.len()))
         .map(str::to_owned)
         .ok_or_else(|| {
-            Problem::unreadable("sighting.key", "send an `Idempotency-Key` of 8 to 64 characters, a new UUID for each report")
+            Problem::unreadable(
+                "sighting.key",
+                "send an `Idempotency-Key` of 8 to 64 characters, a new UUID for each report",
+            )
         })?;
     let report: SightingsReport = ask.json().await?;
     if report.sightings.is_empty() || report.sightings.len() > limits::SIGHTINGS_PER_REPORT_MAX {
@@ -125,13 +128,18 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
 /// The entries a sighting becomes: one in the indicator's group, and where that group does not name its reporters,
 /// the named one in the reporting member's own log.
 async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Vec<Draft>, Problem> {
-    let unreadable = |error: &dyn std::fmt::Display| Problem::refused("sighting.unreadable", error.to_string());
+    let unreadable =
+        |error: &dyn std::fmt::Display| Problem::refused("sighting.unreadable", error.to_string());
     let group: GroupId = body.group.parse().map_err(|error| unreadable(&error))?;
     let indicator: ObjectId = body.indicator.parse().map_err(|error| unreadable(&error))?;
     let time = |text: &str| Timestamp::parse(text).map_err(|error| unreadable(&error));
-    let (first_seen, last_seen, detected) = (time(&body.first_seen)?, time(&body.last_seen)?, time(&body.detected)?);
+    let (first_seen, last_seen, detected) =
+        (time(&body.first_seen)?, time(&body.last_seen)?, time(&body.detected)?);
     if body.count == 0 || first_seen > last_seen {
-        return Err(Problem::refused("sighting.unreadable", "count is at least 1, and first_seen not after last_seen"));
+        return Err(Problem::refused(
+            "sighting.unreadable",
+            "count is at least 1, and first_seen not after last_seen",
+        ));
     }
     if body.field.len() > limits::NAME_BYTES_MAX || body.kind.len() > limits::NAME_BYTES_MAX {
         return Err(Problem::refused("sighting.unreadable", "field and kind have at most 200 bytes"));
@@ -139,13 +147,18 @@ async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Vec<Draft>, P
     let permit = ask.permit_in(group)?;
     let scope = ask.scope()?.only(group)?;
     let wanted = indicator.to_string();
-    let document = ask.read(move |reading| reading.document(&scope, collection::INDICATOR, group, &wanted)).await?;
-    let state: Option<IndicatorState> = document.and_then(|document| serde_json::from_slice(&document.body).ok());
+    let document =
+        ask.read(move |reading| reading.document(&scope, collection::INDICATOR, group, &wanted)).await?;
+    let state: Option<IndicatorState> =
+        document.and_then(|document| serde_json::from_slice(&document.body).ok());
     let Some(state) = state else {
         return Err(Problem::refused("sighting.indicator.unknown", "this group holds no such indicator"));
     };
     if state.ended.is_some() {
-        return Err(Problem::refused("sighting.indicator.ended", "this indicator was taken back; stop matching it"));
+        return Err(Problem::refused(
+            "sighting.indicator.ended",
+            "this indicator was taken back; stop matching it",
+        ));
     }
     let member = ask.reader().member();
     let directory = ask.app.directory();
@@ -158,7 +171,9 @@ async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Vec<Draft>, P
         kind: body.kind,
         field: body.field,
         value: match body.value {
-            ValueBody::Plain(value) if value.len() <= limits::STRING_BYTES_MAX / 16 => SeenValue::Plain(value),
+            ValueBody::Plain(value) if value.len() <= limits::STRING_BYTES_MAX / 16 => {
+                SeenValue::Plain(value)
+            }
             ValueBody::Sha256(hash) if hash.len() == 64 => SeenValue::Sha256(hash),
             _ => SeenValue::Withheld,
         },
@@ -169,7 +184,9 @@ async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Vec<Draft>, P
     let bytes = |seen: &SightingReported| serde_json::to_vec(seen).map_err(|error| Problem::fault(&error));
     let names = directory.group(group).map_or(SightingNames::Hidden, |group| group.names);
     if names == SightingNames::Shown {
-        return Ok(vec![Draft::new(&permit, group, SIGHTING_REPORTED, bytes(&named)?).idempotency(key.to_owned())]);
+        return Ok(vec![
+            Draft::new(&permit, group, SIGHTING_REPORTED, bytes(&named)?).idempotency(key.to_owned()),
+        ]);
     }
     let home = GroupId::home_of(member);
     let kept = ask.permit_in(home)?;

@@ -135,10 +135,9 @@ pub async fn all(ask: &Ask) -> Result<Vec<TokenBody>, Problem> {
             id: token.id.to_string(),
             label: token.label,
             member: token.member.to_string(),
-            member_name: directory.member(token.member).map_or_else(
-                || joining_name(token.joining.as_deref()),
-                |member| member.name.clone(),
-            ),
+            member_name: directory
+                .member(token.member)
+                .map_or_else(|| joining_name(token.joining.as_deref()), |member| member.name.clone()),
             role: token.role.to_string(),
             created: token.created.to_string(),
             expires: token.expires.to_string(),
@@ -152,7 +151,10 @@ pub async fn all(ask: &Ask) -> Result<Vec<TokenBody>, Problem> {
 
 /// The name of a member that joins at its token's first use.
 fn joining_name(joining: Option<&str>) -> String {
-    joining.and_then(|text| serde_json::from_str::<Member>(text).ok()).map(|member| member.name).unwrap_or_default()
+    joining
+        .and_then(|text| serde_json::from_str::<Member>(text).ok())
+        .map(|member| member.name)
+        .unwrap_or_default()
 }
 
 /// `POST /api/v1/tokens`.
@@ -173,14 +175,21 @@ pub async fn make_token(ask: &Ask, new: &NewToken) -> Result<TokenMade, Problem>
     let role: Role = new.role.parse().map_err(|error| Problem::refused("token.role", format!("{error}")))?;
     let days = new.days.unwrap_or(limits::TOKEN_DAYS_DEFAULT);
     if !(1..=limits::TOKEN_DAYS_MAX).contains(&days) {
-        return Err(Problem::refused("token.days", format!("a token lasts 1 to {} days", limits::TOKEN_DAYS_MAX)));
+        return Err(Problem::refused(
+            "token.days",
+            format!("a token lasts 1 to {} days", limits::TOKEN_DAYS_MAX),
+        ));
     }
     let label = named(&new.label)?;
     let directory = app.directory();
     let member = directory.find_member(&new.member).ok_or_else(|| {
-        Problem::refused("token.member.unknown", format!("{:?} names no single member of the alliance", new.member))
+        Problem::refused(
+            "token.member.unknown",
+            format!("{:?} names no single member of the alliance", new.member),
+        )
     })?;
-    let minted = mint(member, &directory, role, &label, days, app.now(), app.entropy()).map_err(|error| Problem::fault(&error))?;
+    let minted = mint(member, &directory, role, &label, days, app.now(), app.entropy())
+        .map_err(|error| Problem::fault(&error))?;
     let made = TokenMade {
         id: minted.record.id.to_string(),
         token: minted.text,

@@ -113,7 +113,11 @@ pub fn canonical(name: &str) -> String {
 ///
 /// # Errors
 /// As [`make`].
-pub async fn make_user(app: &App, leave: impl MayAdminister + Send + 'static, new: NewUser) -> Result<User, Problem> {
+pub async fn make_user(
+    app: &App,
+    leave: impl MayAdminister + Send + 'static,
+    new: NewUser,
+) -> Result<User, Problem> {
     let name = canonical(&named(&new.name)?);
     let role: Role = new.role.parse().map_err(|error| Problem::refused("user.role", format!("{error}")))?;
     if matches!(role, Role::Sensor | Role::Peer) {
@@ -122,7 +126,10 @@ pub async fn make_user(app: &App, leave: impl MayAdminister + Send + 'static, ne
     password::check(&new.password, &name)?;
     let directory = app.directory();
     let member = directory.find_member(&new.member).map(|member| member.id).ok_or_else(|| {
-        Problem::refused("user.member.unknown", format!("{:?} names no single member of the alliance", new.member))
+        Problem::refused(
+            "user.member.unknown",
+            format!("{:?} names no single member of the alliance", new.member),
+        )
     })?;
     let hashing = app.clone();
     let password_hash = app.hashing(move || password::hash(&new.password, hashing.entropy())).await??;
@@ -143,5 +150,9 @@ pub async fn make_user(app: &App, leave: impl MayAdminister + Send + 'static, ne
             Err(error) => Err(error),
         })
         .await?;
-    if added { Ok(user) } else { Err(Problem::refused("user.name.taken", "somebody has that name already; choose another")) }
+    if added {
+        Ok(user)
+    } else {
+        Err(Problem::refused("user.name.taken", "somebody has that name already; choose another"))
+    }
 }

@@ -154,7 +154,11 @@ impl From<Cluster> for ClusterBody {
                 .map(|tie| TieBody {
                     id: tie.id.to_string(),
                     name: tie.name,
-                    by: tie.by.into_iter().map(|(warning, via)| (warning.to_string(), via.to_string())).collect(),
+                    by: tie
+                        .by
+                        .into_iter()
+                        .map(|(warning, via)| (warning.to_string(), via.to_string()))
+                        .collect(),
                 })
                 .collect(),
         }
@@ -190,7 +194,11 @@ pub async fn list(ask: Ask) -> Result<Response, Problem> {
     let warnings = newest(&ask.app, ask.scope()?, limit).await?;
     let mine = ask.reader().member();
     json(&Warnings {
-        clusters: correlate(&warnings).into_iter().filter(|cluster| !cluster.ties.is_empty()).map(ClusterBody::from).collect(),
+        clusters: correlate(&warnings)
+            .into_iter()
+            .filter(|cluster| !cluster.ties.is_empty())
+            .map(ClusterBody::from)
+            .collect(),
         warnings: warnings.iter().map(|warning| body(&ask.app, warning, mine)).collect(),
     })
 }
@@ -225,7 +233,10 @@ pub async fn acknowledge(mut ask: Ask) -> Result<Response, Problem> {
 pub async fn take_note(ask: &Ask, taken: Taken, note: Option<String>) -> Result<Visible<Warning>, Problem> {
     let note = note.filter(|note| !note.trim().is_empty());
     if note.as_ref().is_some_and(|note| note.len() > limits::STRING_BYTES_MAX) {
-        return Err(Problem::refused("warning.note.long", format!("a note holds at most {} bytes", limits::STRING_BYTES_MAX)));
+        return Err(Problem::refused(
+            "warning.note.long",
+            format!("a note holds at most {} bytes", limits::STRING_BYTES_MAX),
+        ));
     }
     let warning = one(ask).await?;
     let member = ask.reader().member();
@@ -255,7 +266,9 @@ pub async fn one(ask: &Ask) -> Result<Visible<Warning>, Problem> {
     let scope = ask.scope()?;
     let id: WarningId = ask.path("id")?.parse().map_err(|_| Problem::absent())?;
     let wanted = scope.clone();
-    let found = ask.read(move |reading| reading.documents_by_key(&wanted, collection::WARNING, &id.to_string())).await?;
+    let found = ask
+        .read(move |reading| reading.documents_by_key(&wanted, collection::WARNING, &id.to_string()))
+        .await?;
     let warning = found
         .first()
         .and_then(|document| serde_json::from_slice::<Warning>(&document.body).ok())
@@ -268,7 +281,8 @@ pub async fn one(ask: &Ask) -> Result<Visible<Warning>, Problem> {
 /// # Errors
 /// As `App::read`.
 pub async fn newest(app: &App, scope: ReadScope, limit: usize) -> Result<Visible<Vec<Warning>>, Problem> {
-    let documents = app.read(move |reading| reading.documents_newest(&scope, collection::WARNING, None, limit)).await?;
+    let documents =
+        app.read(move |reading| reading.documents_newest(&scope, collection::WARNING, None, limit)).await?;
     Ok(documents.map(|documents| {
         let mut warnings: Vec<Warning> =
             documents.iter().filter_map(|document| serde_json::from_slice(&document.body).ok()).collect();
@@ -277,22 +291,22 @@ pub async fn newest(app: &App, scope: ReadScope, limit: usize) -> Result<Visible
     }))
 }
 
-/// The warnings about one indicator in one group, as JSON, for the stream.
+/// The warnings about one indicator in one group, for the stream.
 ///
 /// # Errors
 /// As `App::read`.
 pub async fn of_indicator(
     app: &App,
     scope: &ReadScope,
-    mine: MemberId,
     group: GroupId,
     indicator: String,
-) -> Result<Vec<serde_json::Value>, Problem> {
+) -> Result<Vec<Warning>, Problem> {
     let scope = scope.only(group)?;
     let documents = app
         .read(move |reading| {
             let ids = reading.document(&scope, collection::WARNINGS_OF, group, &indicator)?;
-            let ids: Vec<WarningId> = ids.and_then(|document| serde_json::from_slice(&document.body).ok()).unwrap_or_default();
+            let ids: Vec<WarningId> =
+                ids.and_then(|document| serde_json::from_slice(&document.body).ok()).unwrap_or_default();
             let mut documents = Vec::with_capacity(ids.len());
             for id in ids {
                 documents.extend(reading.document(&scope, collection::WARNING, group, &id.to_string())?);
@@ -300,18 +314,15 @@ pub async fn of_indicator(
             Ok(documents)
         })
         .await?;
-    Ok(documents
-        .iter()
-        .filter_map(|document| serde_json::from_slice::<Warning>(&document.body).ok())
-        .filter_map(|warning| serde_json::to_value(body(app, &warning, mine)).ok())
-        .collect())
+    Ok(documents.iter().filter_map(|document| serde_json::from_slice(&document.body).ok()).collect())
 }
 
 /// Whether `member` is among those who reported it. Only the hub can tell where reporters are not named, and it tells a
 /// member about itself alone.
 pub fn reported_by(app: &App, warning: &Warning, member: MemberId) -> bool {
     let named = Reporter::Member(member).key();
-    warning.reports.contains_key(&named) || warning.reports.contains_key(&app.pseudonym(warning.group, member))
+    warning.reports.contains_key(&named)
+        || warning.reports.contains_key(&app.pseudonym(warning.group, member))
 }
 
 /// A warning in the terms of `mine`.
@@ -338,12 +349,20 @@ pub fn body(app: &App, warning: &Warning, mine: MemberId) -> WarningBody {
         named: warning
             .named()
             .filter_map(|id| directory.member(id))
-            .map(|member| Named { id: member.id.to_string(), name: member.name.clone(), country: member.country.clone() })
+            .map(|member| Named {
+                id: member.id.to_string(),
+                name: member.name.clone(),
+                country: member.country.clone(),
+            })
             .collect(),
         contexts: warning
             .contexts
             .iter()
-            .map(|context| ContextBody { id: context.id.to_string(), name: context.name.clone(), via: context.via.to_string() })
+            .map(|context| ContextBody {
+                id: context.id.to_string(),
+                name: context.name.clone(),
+                via: context.via.to_string(),
+            })
             .collect(),
         advice: AdviceBody {
             blocking: match advice.blocking {

@@ -67,7 +67,10 @@ pub async fn read(ask: Ask) -> Result<Response, Problem> {
     let reset = cursor.is_none();
     let after = cursor.map(|text| ask.app.seal().open(&scope, USE, text)).transpose()?.unwrap_or_default();
     let wanted = scope.clone();
-    let page = ask.read(move |reading| reading.documents(&wanted, collection::INDICATOR, &after, limit)).await?.into_inner();
+    let page = ask
+        .read(move |reading| reading.documents(&wanted, collection::INDICATOR, &after, limit))
+        .await?
+        .into_inner();
     let now = ask.app.now();
     let mut changes = Vec::with_capacity(page.rows.len());
     for document in page.rows {

@@ -82,7 +82,8 @@ async fn by_token(app: &App, text: &str) -> Result<Known, Problem> {
     }
     let (hash, now) = (secrets::hash(text), app.now());
     let token = app.accounts(move |accounts| accounts.token(&hash, now)).await?.ok_or_else(unknown_token)?;
-    if let Some(member) = token.joining.as_deref().and_then(|text| serde_json::from_str::<Member>(text).ok()) {
+    if let Some(member) = token.joining.as_deref().and_then(|text| serde_json::from_str::<Member>(text).ok())
+    {
         if app.directory().member(member.id).is_none() {
             app.join(member).await?;
         }
@@ -100,7 +101,8 @@ async fn by_session(app: &App, text: &str) -> Result<Option<Known>, Problem> {
         return Ok(None);
     };
     let reader = reader(app, Principal::User(user.id), user.member, user.role)?;
-    let session = Session { user: user.id, name: user.name, csrf: app.csrf(&session.hash), hash: session.hash };
+    let session =
+        Session { user: user.id, name: user.name, csrf: app.csrf(&session.hash), hash: session.hash };
     Ok(Some(Known { reader, session: Some(session) }))
 }
 

@@ -42,7 +42,10 @@ pub fn check(password: &str, name: &str) -> Result<(), Problem> {
     if length < limits::PASSWORD_CHARACTERS_MIN {
         return Err(Problem::refused(
             "auth.password.short",
-            format!("a password has at least {} characters; four or five words do well", limits::PASSWORD_CHARACTERS_MIN),
+            format!(
+                "a password has at least {} characters; four or five words do well",
+                limits::PASSWORD_CHARACTERS_MIN
+            ),
         ));
     }
     if length > limits::PASSWORD_CHARACTERS_MAX {

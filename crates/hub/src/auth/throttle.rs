@@ -31,7 +31,8 @@ impl Throttle {
         if map.len() >= REMEMBERED_MAX && !map.contains_key(key) {
             map.retain(|_, (start, _)| now.since_micros(*start) < limits::SIGN_IN_WINDOW_SECONDS * 1_000_000);
             if map.len() >= REMEMBERED_MAX
-                && let Some(oldest) = map.iter().min_by_key(|(_, (start, _))| *start).map(|(key, _)| key.clone())
+                && let Some(oldest) =
+                    map.iter().min_by_key(|(_, (start, _))| *start).map(|(key, _)| key.clone())
             {
                 map.remove(&oldest);
             }
@@ -64,7 +65,11 @@ mod tests {
         assert_eq!(throttle.wait_seconds("ann", start.plus_seconds(60)), Some(840));
         assert_eq!(throttle.wait_seconds("ben", start), None);
         assert_eq!(throttle.wait_seconds("ann", start.plus_seconds(900)), None);
-        assert_eq!(throttle.wait_seconds("ann", start.plus_seconds(-86_400)), Some(900), "a clock set back holds nobody longer");
+        assert_eq!(
+            throttle.wait_seconds("ann", start.plus_seconds(-86_400)),
+            Some(900),
+            "a clock set back holds nobody longer"
+        );
         throttle.succeeded("ann");
         assert_eq!(throttle.wait_seconds("ann", start), None);
     }

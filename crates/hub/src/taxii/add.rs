@@ -33,11 +33,15 @@ pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     let permit = ask.permit_in(group)?;
     let received = ask.app.now();
     let bytes = ask.bytes().await?;
-    let report = take(&ask, &permit, group, &bytes, Known::ByVersion).await.map_err(|problem| match problem.status {
-        StatusCode::BAD_REQUEST => Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem },
-        _ => problem,
-    })?;
-    let refused: std::collections::BTreeSet<usize> = report.refused.iter().map(|refused| refused.index).collect();
+    let report =
+        take(&ask, &permit, group, &bytes, Known::ByVersion).await.map_err(|problem| {
+            match problem.status {
+                StatusCode::BAD_REQUEST => Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem },
+                _ => problem,
+            }
+        })?;
+    let refused: std::collections::BTreeSet<usize> =
+        report.refused.iter().map(|refused| refused.index).collect();
     // Read once more for what the standard wants told of each: ids and versions; the bytes are at hand.
     let accepted = stix::read_envelope(&bytes).map(|checked| checked.accepted).unwrap_or_default();
     let successes: Vec<StatusDetail> = accepted
@@ -47,7 +51,10 @@ pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
         .map(|object| StatusDetail { id: object.id.to_string(), version: object.version, message: None })
         .collect();
     let version_of = |index: usize| {
-        accepted.iter().find(|object| object.index == index).map_or(Timestamp::default(), |object| object.version)
+        accepted
+            .iter()
+            .find(|object| object.index == index)
+            .map_or(Timestamp::default(), |object| object.version)
     };
     let failures = report
         .refused
@@ -96,7 +103,8 @@ pub async fn status(ask: Ask) -> Result<Response, Problem> {
     let id = Uuid::try_parse(ask.path("id")?).map_err(|_| Problem::absent())?;
     let home = GroupId::home_of(ask.reader().member());
     let scope = ask.scope()?.only(home)?;
-    let document = ask.read(move |reading| reading.document(&scope, collection::STATUS, home, &id.to_string())).await?;
+    let document =
+        ask.read(move |reading| reading.document(&scope, collection::STATUS, home, &id.to_string())).await?;
     let status: Status = document
         .and_then(|document| serde_json::from_slice(&document.body).ok())
         .ok_or_else(Problem::absent)?;
@@ -117,7 +125,10 @@ pub async fn remove(ask: Ask) -> Result<Response, Problem> {
     let pairs = ask.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let query = Query::parse(Endpoint::Delete, pairs)?;
     if !query.versions.is_empty() || !query.spec_versions.is_empty() {
-        return Err(Problem::unreadable("taxii.delete.filter", "an object is taken back as a whole; leave the filters out"));
+        return Err(Problem::unreadable(
+            "taxii.delete.filter",
+            "an object is taken back as a whole; leave the filters out",
+        ));
     }
     let id = ask.path("object")?.to_owned();
     recall_object(&ask, group, &id, "deleted over TAXII").await?;

@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shieldwall_exchange::taxii::{
-    self, ApiRoot, Collection, Collections, Discovery, Endpoint, EnvelopeWriter, ErrorResource, MEDIA_TYPE, Manifest,
-    ManifestRecord, Query, STIX_MEDIA_TYPE, TaxiiError, VersionMatch, Versions,
+    self, ApiRoot, Collection, Collections, Discovery, Endpoint, EnvelopeWriter, ErrorResource, MEDIA_TYPE,
+    Manifest, ManifestRecord, Query, STIX_MEDIA_TYPE, TaxiiError, VersionMatch, Versions,
 };
 use shieldwall_ledger::reading::{ObjectQuery, VersionFilter};
 use shieldwall_ledger::views::ObjectRecord;
@@ -78,7 +78,8 @@ pub async fn discovery(ask: Ask) -> Result<Response, Problem> {
 
 /// The address the client used, which is what it can reach.
 fn base(ask: &Ask) -> String {
-    let host = header_text(&ask.headers, &header::HOST).filter(|host| host.len() <= 255).unwrap_or("localhost");
+    let host =
+        header_text(&ask.headers, &header::HOST).filter(|host| host.len() <= 255).unwrap_or("localhost");
     let scheme = if ask.app.speaks_tls() { "https" } else { "http" };
     format!("{scheme}://{host}")
 }
@@ -99,15 +100,18 @@ pub async fn api_root(ask: Ask) -> Result<Response, Problem> {
 pub async fn collections(ask: Ask) -> Result<Response, Problem> {
     acceptable(&ask)?;
     let directory = ask.app.directory();
-    let collections = directory.groups_of(ask.reader().member()).map(|group| described(&ask, group)).collect();
+    let collections =
+        directory.groups_of(ask.reader().member()).map(|group| described(&ask, group)).collect();
     resource(StatusCode::OK, &Collections { collections })
 }
 
 fn described(ask: &Ask, group: &SharingGroup) -> Collection {
     let can_read = ask.reader().permit_in(Action::ReadIntelligence, group.id).is_ok();
     let can_write = ask.reader().permit_in(Action::ShareIntelligence, group.id).is_ok();
-    let mut collection = Collection::new(group.id.uuid().to_string(), group.name.clone(), can_read, can_write);
-    collection.description = Some(format!("Sharing group, at most {}, {} members", group.ceiling, group.members.len()));
+    let mut collection =
+        Collection::new(group.id.uuid().to_string(), group.name.clone(), can_read, can_write);
+    collection.description =
+        Some(format!("Sharing group, at most {}, {} members", group.ceiling, group.members.len()));
     collection
 }
 
@@ -145,7 +149,12 @@ fn asked(ask: &Ask, endpoint: Endpoint) -> Result<Asked, Problem> {
     let query = Query::parse(endpoint, pairs)?;
     let after = match &query.next {
         Some(text) => {
-            let stale = || Problem::unreadable("taxii.next.stale", "`next` is not one of yours, or belongs to another request; start again without it");
+            let stale = || {
+                Problem::unreadable(
+                    "taxii.next.stale",
+                    "`next` is not one of yours, or belongs to another request; start again without it",
+                )
+            };
             ask.app.seal().open(&scope, USE, text).map_err(|_| stale())?.get(&group).copied()
         }
         None => None,
@@ -236,7 +245,9 @@ async fn envelope(ask: &Ask, asked: Asked, must_exist: bool) -> Result<Response,
         return Err(Problem::absent());
     }
     let bytes = page.rows.iter().filter_map(|row| row.bytes.as_deref());
-    let mut writer = EnvelopeWriter::new(Vec::with_capacity(bytes.clone().map(|bytes| bytes.len() + 1).sum::<usize>() + 128));
+    let mut writer = EnvelopeWriter::new(Vec::with_capacity(
+        bytes.clone().map(|bytes| bytes.len() + 1).sum::<usize>() + 128,
+    ));
     for object in bytes {
         writer.push(object).map_err(|error| Problem::fault(&error))?;
     }
@@ -293,7 +304,7 @@ pub async fn versions(ask: Ask) -> Result<Response, Problem> {
         return Err(Problem::absent());
     }
     let (first, last) = (page.rows.first().map(|o| o.added), page.rows.last().map(|o| o.added));
-    let versions = Versions { more: page.more, versions: page.rows.iter().map(|object| object.version).collect(), next };
+    let versions =
+        Versions { more: page.more, versions: page.rows.iter().map(|object| object.version).collect(), next };
     Ok(dated(resource(StatusCode::OK, &versions)?, first, last))
 }
-
