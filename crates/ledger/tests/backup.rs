@@ -213,7 +213,7 @@ proptest! {
 fn a_dump_shows_every_part_and_any_change_in_it() {
     let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
     let hub = open(dir.path());
-    for step in [(0, 0, 1), (0, 1, 1), (7, 0, 0)] {
+    for step in [(0, 0, 1), (0, 0, 2), (0, 1, 1), (7, 0, 0)] {
         hub.append_blocking(vec![draft(&world, step)]).unwrap();
     }
     hub.close().unwrap();
@@ -221,6 +221,9 @@ fn a_dump_shows_every_part_and_any_change_in_it() {
     for part in ["state", "skipped", "object", "word", "edge", "document"] {
         assert!(lines.lines().any(|line| line.starts_with(part)), "{part} in {lines}");
     }
+    assert!(!lines.contains("refused"), "an entry that was refused leaves nothing but its reason: {lines}");
+    let words = lines.lines().filter(|line| line.starts_with("word"));
+    assert_eq!(words.count(), 6, "three of the latest version of each object, none of an older one: {lines}");
     assert_eq!(report.rows, u64::try_from(lines.lines().count()).unwrap());
     for change in [
         "UPDATE objects SET name = 'x'",
@@ -268,5 +271,15 @@ fn views_of_another_version_another_ledger_or_none_are_rebuilt_on_opening() {
     hub.close().unwrap();
     fs::copy(other.path().join("real/views.db"), &path).unwrap();
     assert_eq!(folds(0), 2, "another ledger's");
+    assert_eq!(dump(dir.path()), before);
+
+    // An older state of this very ledger, under views that know more.
+    let old = fs::read(dir.path().join("real/ledger.db")).unwrap();
+    let hub = open(dir.path());
+    hub.append_blocking(vec![draft(&world, (0, 2, 1))]).unwrap();
+    hub.close().unwrap();
+    fs::write(dir.path().join("real/ledger.db"), old).unwrap();
+    fs::remove_file(dir.path().join("real/signed")).unwrap();
+    assert_eq!(folds(0), 2, "from another future");
     assert_eq!(dump(dir.path()), before);
 }

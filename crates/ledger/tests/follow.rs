@@ -157,6 +157,36 @@ fn many_followers_under_load_each_get_everything_once_and_in_order() {
     });
 }
 
+/// More than is handed over at once, both from the database and from memory, over two logs.
+#[test]
+fn a_long_backlog_comes_whole_and_in_the_order_of_commit() {
+    block_on(async {
+        let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+        let many = || -> Vec<_> {
+            let group = |n: u32| if n % 3 == 0 { world.other } else { world.pair };
+            (0..2_600).map(|n| world.draft(1, group(n), "note", "x")).collect()
+        };
+        let places = |receipts: Vec<shieldwall_ledger::Receipt>| -> Vec<_> {
+            receipts.into_iter().map(|receipt| (receipt.group, receipt.sequence)).collect()
+        };
+        let hub = open(dir.path());
+        let first = places(hub.append(many()).await.unwrap());
+        tokio::task::spawn_blocking(move || hub.close().unwrap()).await.unwrap();
+        let hub = open(dir.path());
+        let mut follow = hub.follow(&world.scope(1), Positions::new());
+        for place in first {
+            let entry = follow.next().await.unwrap().unwrap();
+            assert_eq!((entry.group, entry.sequence), place);
+        }
+        assert_eq!(now(&mut follow).await, None);
+        for place in places(hub.append(many()).await.unwrap()) {
+            let entry = follow.next().await.unwrap().unwrap();
+            assert_eq!((entry.group, entry.sequence), place);
+        }
+        tokio::task::spawn_blocking(move || drop(hub)).await.unwrap();
+    });
+}
+
 #[test]
 fn entries_out_of_scope_do_not_end_the_wait() {
     block_on(async {

@@ -257,6 +257,29 @@ fn documents_come_by_what_changed_without_tearing_ties_apart() {
 }
 
 #[test]
+fn a_page_of_documents_ends_between_entries_and_never_within_one() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+    let hub = open(dir.path());
+    for _ in 0..4 {
+        hub.append_blocking(vec![world.draft(0, world.pair, "many", "x")]).unwrap();
+    }
+    let reading = hub.read().unwrap();
+    for limit in 1..13 {
+        let (mut after, mut keys) = (Positions::new(), BTreeSet::new());
+        loop {
+            let page = reading.documents(&world.scope(0), "tied", &after, limit).unwrap().into_inner();
+            assert_eq!(page.rows.len() % 3, 0);
+            keys.extend(page.rows.into_iter().map(|document| document.key));
+            after = page.reached;
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(keys.len(), 12, "by pages of {limit}");
+    }
+}
+
+#[test]
 fn entries_come_in_both_directions_and_by_kind_and_author() {
     let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
     let hub = open(dir.path());

@@ -223,9 +223,16 @@ impl<'a> Check<'a> {
             let before = done;
             while let Some(row) = rows.next()? {
                 let position: u64 = row.get(0)?;
-                if position != done + 1 {
-                    let what =
-                        format!("{} entries are missing before position {position}", position - done - 1);
+                let Some(missing) = position.checked_sub(done + 1) else {
+                    self.problems.add(
+                        ProblemKind::Order,
+                        (),
+                        format!("position {position} comes after {done}"),
+                    );
+                    return Ok(());
+                };
+                if missing > 0 {
+                    let what = format!("{missing} entries are missing before position {position}");
                     self.problems.add(ProblemKind::Order, (), what);
                 }
                 done = position;

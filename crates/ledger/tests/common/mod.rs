@@ -180,6 +180,17 @@ impl Fold for TestFold {
             ("revoke", [id]) => {
                 views.mark_revoked(entry.group, id)?;
             }
+            ("many", _) => {
+                for key in ["a", "b", "c"] {
+                    views.put_document(
+                        "tied",
+                        entry.group,
+                        &format!("{key}{}", entry.sequence),
+                        entry.sequence,
+                        b"",
+                    )?;
+                }
+            }
             ("forget", [key]) => {
                 views.delete_document("count", entry.group, key)?;
                 self.counts.remove(&(entry.group, (*key).to_owned()));
