@@ -163,7 +163,7 @@ fn a_long_backlog_comes_whole_and_in_the_order_of_commit() {
     block_on(async {
         let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
         let many = || -> Vec<_> {
-            let group = |n: u32| if n % 3 == 0 { world.other } else { world.pair };
+            let group = |n: u32| if n.is_multiple_of(3) { world.other } else { world.pair };
             (0..2_600).map(|n| world.draft(1, group(n), "note", "x")).collect()
         };
         let places = |receipts: Vec<shieldwall_ledger::Receipt>| -> Vec<_> {
