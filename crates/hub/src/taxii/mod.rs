@@ -100,8 +100,10 @@ pub async fn api_root(ask: Ask) -> Result<Response, Problem> {
 pub async fn collections(ask: Ask) -> Result<Response, Problem> {
     acceptable(&ask)?;
     let directory = ask.app.directory();
-    let collections =
-        directory.groups_of(ask.reader().member()).map(|group| described(&ask, group)).collect();
+    let mut groups: Vec<&SharingGroup> = directory.groups_of(ask.reader().member()).collect();
+    // The group of all members first: it is what a client that looks no further should find.
+    groups.sort_by_key(|group| (group.id != GroupId::ALLIANCE, &group.name, group.id));
+    let collections = groups.into_iter().map(|group| described(&ask, group)).collect();
     resource(StatusCode::OK, &Collections { collections })
 }
 
