@@ -179,6 +179,20 @@ fn place_in_time(items: &mut [Item], scenario: &Scenario) {
     }
 }
 
+/// What to call an indicator: its value and what is said of it. Of a long value, such as a hash, its beginning is
+/// enough in a title; the whole stands in the pattern.
+fn title(value: &str, note: &str) -> String {
+    const SHOWN_CHARACTERS: usize = 48;
+    const BEGINNING_CHARACTERS: usize = 12;
+    let shown = if value.chars().count() > SHOWN_CHARACTERS {
+        format!("{}…", value.chars().take(BEGINNING_CHARACTERS).collect::<String>())
+    } else {
+        value.to_owned()
+    };
+    let name = if note.is_empty() { shown } else { format!("{shown}: {note}") };
+    name.chars().take(150).collect()
+}
+
 /// Whether a text names a value: whole, or its beginning followed by an ellipsis.
 fn names(text: &str, value: &str) -> bool {
     let (text, value) = (refang(text).to_lowercase(), value.to_lowercase());
@@ -284,9 +298,7 @@ impl Sharing<'_> {
     /// A value as an indicator, and what it indicates. Returns the indicator's id beside them.
     pub(crate) fn indicator(&self, item: &Item) -> Option<(ObjectId, Vec<Json>)> {
         let labels: Vec<String> = item.label.clone().into_iter().collect();
-        let name =
-            if item.note.is_empty() { item.shown.clone() } else { format!("{}: {}", item.shown, item.note) };
-        let name: String = name.chars().take(150).collect();
+        let name = title(&item.shown, &item.note);
         let (id, mut indicator) = match &item.value {
             Some(value) => {
                 let draft = IndicatorDraft {
@@ -461,6 +473,13 @@ mod tests {
             ));
             assert_eq!((items.len(), items[0].role, notes.len()), (1, IndicatorRole::KillSwitch, 1));
         }
+    }
+
+    #[test]
+    fn a_title_holds_a_short_value_whole_and_a_long_one_begun() {
+        assert_eq!(title("evil.example", "control"), "evil.example: control");
+        assert_eq!(title(&"ab".repeat(32), "dropper"), "abababababab…: dropper");
+        assert_eq!(title("evil.example", ""), "evil.example");
     }
 
     #[test]
