@@ -18,6 +18,8 @@ const SAMPLE_BYTES: usize = 64 * 1024;
 pub(crate) struct Met<'a> {
     /// Its number in the compiled watchlist.
     pub(crate) number: u32,
+    /// Where its line begins: two matches of one line have this in common.
+    pub(crate) line: u64,
     pub(crate) field: &'a str,
     /// What was seen, normalised.
     pub(crate) kind: Kind,
@@ -97,6 +99,7 @@ fn met<'a>(hit: &Hit<'a>) -> Met<'a> {
             .unwrap_or_else(|| hit.value.to_value()),
     };
     Met {
+        line: hit.offset,
         number: hit.indicator,
         field: hit.field,
         kind: observed.kind(),

@@ -251,7 +251,17 @@ impl Worker {
             return Ok((false, over));
         }
         let (aggregator, names) = (&mut self.aggregator, &self.names);
-        let stats = matching.run(lines, &self.live, &mut |met| count(met, aggregator, names, around));
+        // An event that carries a value in several fields is one event: it counts under the first of them.
+        let mut counted: (u64, Vec<u32>) = (u64::MAX, Vec::new());
+        let stats = matching.run(lines, &self.live, &mut |met| {
+            if counted.0 != met.line {
+                counted = (met.line, Vec::new());
+            }
+            if !counted.1.contains(&met.number) {
+                counted.1.push(met.number);
+                count(met, aggregator, names, around);
+            }
+        });
         add(&around.counts.events, stats.events);
         add(&around.counts.bytes, stats.bytes);
         add(&around.counts.bad_lines, stats.bad_lines);

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shieldwall_ledger::accounts::{AccountsError, MayAdminister, User};
 use shieldwall_model::access::Role;
+use shieldwall_model::directory::Directory;
 use shieldwall_model::id::UserId;
 
 use crate::api::alliance::named;
@@ -68,18 +69,7 @@ pub async fn all(ask: &Ask) -> Result<Vec<UserBody>, Problem> {
     let permit = ask.permit()?;
     let users = ask.app.accounts(move |accounts| accounts.users(&permit, None)).await?;
     let directory = ask.app.directory();
-    let mut users: Vec<UserBody> = users
-        .into_iter()
-        .map(|user| UserBody {
-            id: user.id.to_string(),
-            member: user.member.to_string(),
-            member_name: directory.member(user.member).map_or_else(String::new, |member| member.name.clone()),
-            role: user.role.to_string(),
-            created: user.created.to_string(),
-            disabled: user.disabled.is_some(),
-            name: user.name,
-        })
-        .collect();
+    let mut users: Vec<UserBody> = users.into_iter().map(|user| body(user, &directory)).collect();
     users.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(users)
 }
@@ -92,8 +82,11 @@ pub async fn make(mut ask: Ask) -> Result<Response, Problem> {
     let permit = ask.permit()?;
     let new: NewUser = ask.json().await?;
     let user = make_user(&ask.app, permit, new).await?;
-    let directory = ask.app.directory();
-    json(&UserBody {
+    json(&body(user, &ask.app.directory()))
+}
+
+fn body(user: User, directory: &Directory) -> UserBody {
+    UserBody {
         id: user.id.to_string(),
         member: user.member.to_string(),
         member_name: directory.member(user.member).map_or_else(String::new, |member| member.name.clone()),
@@ -101,7 +94,7 @@ pub async fn make(mut ask: Ask) -> Result<Response, Problem> {
         created: user.created.to_string(),
         disabled: user.disabled.is_some(),
         name: user.name,
-    })
+    }
 }
 
 /// A name to sign in with, in its one spelling: trimmed, lower case.

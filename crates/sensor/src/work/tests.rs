@@ -167,6 +167,21 @@ fn the_place_is_kept_also_when_nothing_matches() {
 }
 
 #[test]
+fn an_event_that_carries_a_value_in_two_fields_is_one_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = Run::new(directory.path());
+    append(
+        directory.path(),
+        r#"{"timestamp":"2026-01-01T00:00:00.000000+0000","event_type":"dns","src_ip":"10.0.0.1","dest_ip":"10.0.0.2","dns":{"rrname":"a.example","answers":[{"rrname":"a.example","rdata":"192.0.2.1"}]},"tls":{"sni":"b.example"}}"#,
+    );
+    let (spool, from) = Spool::open(&run.config.state, Disk::default()).unwrap();
+    let mut worker = Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names()).unwrap();
+    turn(&mut run, &mut worker, &spool);
+    run.hub.take(&spool.oldest().unwrap().unwrap());
+    assert_eq!(run.hub.total(), 2, "a.example once, b.example once");
+}
+
+#[test]
 fn a_full_spool_stops_reading_until_the_hub_takes_something() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = Run::new(directory.path());
