@@ -10,15 +10,28 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use common::{World, open};
 use proptest::prelude::*;
-use shieldwall_ledger::{Follow, Ledger, Positions};
+use shieldwall_ledger::{Entry, Follow, Ledger, Positions};
 use shieldwall_model::id::GroupId;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// The next entry. A follower that misses one waits for ever: the limit turns that into a failure.
+async fn next(follow: &mut Follow) -> Arc<Entry> {
+    let next = tokio::time::timeout(Duration::from_secs(60), follow.next());
+    next.await.expect("an entry is missed").unwrap().unwrap().into_inner()
 }
 
 /// What a follower would give right now: an entry's group and sequence, or nothing.
@@ -76,7 +89,7 @@ proptest! {
                             if u64::try_from(seen.len()).unwrap() == visible {
                                 break;
                             }
-                            let entry = follow.next().await.unwrap().unwrap();
+                            let entry = next(&mut follow).await;
                             assert_eq!(entry.group, world.pair);
                             seen.push(entry.sequence);
                         }
@@ -94,12 +107,12 @@ proptest! {
                 }
             }
             while u64::try_from(seen.len()).unwrap() < visible {
-                seen.push(follow.next().await.unwrap().unwrap().sequence);
+                seen.push(next(&mut follow).await.sequence);
             }
             assert_eq!(seen, (1..=visible).collect::<Vec<_>>());
             // Nothing trails behind: what comes next is the next.
             hub.append(vec![world.draft(0, world.pair, "note", "x")]).await.unwrap();
-            assert_eq!(follow.next().await.unwrap().unwrap().sequence, visible + 1);
+            assert_eq!(next(&mut follow).await.sequence, visible + 1);
             drop(follow);
             tokio::task::spawn_blocking(move || drop(hub)).await.unwrap();
         });
@@ -124,7 +137,7 @@ fn many_followers_under_load_each_get_everything_once_and_in_order() {
                     'resume: loop {
                         let mut follow = hub.follow(&scope, place.clone());
                         loop {
-                            let entry = follow.next().await.unwrap().unwrap();
+                            let entry = next(&mut follow).await;
                             seen.entry(entry.group).or_default().push(entry.sequence);
                             count += 1;
                             if count == ENTRIES {
@@ -175,12 +188,12 @@ fn a_long_backlog_comes_whole_and_in_the_order_of_commit() {
         let hub = open(dir.path());
         let mut follow = hub.follow(&world.scope(1), Positions::new());
         for place in first {
-            let entry = follow.next().await.unwrap().unwrap();
+            let entry = next(&mut follow).await;
             assert_eq!((entry.group, entry.sequence), place);
         }
         assert_eq!(now(&mut follow).await, None);
         for place in places(hub.append(many()).await.unwrap()) {
-            let entry = follow.next().await.unwrap().unwrap();
+            let entry = next(&mut follow).await;
             assert_eq!((entry.group, entry.sequence), place);
         }
         tokio::task::spawn_blocking(move || drop(hub)).await.unwrap();
@@ -194,7 +207,7 @@ fn entries_out_of_scope_do_not_end_the_wait() {
         let hub = open(dir.path());
         hub.append(vec![world.draft(0, world.pair, "note", "x")]).await.unwrap();
         let mut follow = hub.follow(&world.scope(0), Positions::new());
-        assert_eq!(follow.next().await.unwrap().unwrap().sequence, 1);
+        assert_eq!(next(&mut follow).await.sequence, 1);
         for _ in 0..3 {
             hub.append(vec![world.draft(2, world.other, "note", "hidden")]).await.unwrap();
             assert_eq!(now(&mut follow).await, None);
