@@ -1,6 +1,7 @@
 //! Followers miss nothing and repeat nothing, however often they drop and resume.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test stops where it fails"
