@@ -400,7 +400,9 @@ proptest! {
             told.extend(entries.rows.iter().map(|e| format!("{:?}", (e.group, e.sequence, e.time, &e.body))));
             for object in 0..4 {
                 told.push(format!("{:?}", reading.object(&scope, &id("indicator", object)).unwrap()));
-                told.push(format!("{:?}", reading.edges(&scope, &id("malware", object), 100).unwrap()));
+                for end in ["indicator", "malware"] {
+                    told.push(format!("{:?}", reading.edges(&scope, &id(end, object), 100).unwrap()));
+                }
             }
             for group in [world.pair, world.other] {
                 told.push(format!("{:?}", reading.objects(&scope, &ObjectQuery::new(group, 100))));
