@@ -106,6 +106,10 @@ async fn what_one_member_shares_and_another_sees_warns_every_other_member() {
     }
     assert!(ids.iter().all(|id| *id == ids[0]), "one warning for all: {ids:?}");
 
+    // Only the member that reported is told that it was the one.
+    let own = &warnings_about(&world.token("EE", Role::Analyst).await, told.indicator.as_str()).await[0];
+    assert_eq!((&own["mine"]["seen"], &own["named"]), (&json!(true), &json!([])));
+
     // Seen again: the same warning, raised by a revision.
     assert_eq!(sensor.reported().await, 1);
     post.see(&bad, 3);
