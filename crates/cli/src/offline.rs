@@ -115,7 +115,7 @@ impl DataOptions {
         if !self.data.join(self.realm.as_str()).join("views.db").exists() {
             return Ok(directory);
         }
-        let members = documents(&self.data, &self.realm, collection::MEMBER)
+        let members = documents(&Offline, &self.data, &self.realm, collection::MEMBER)
             .map_err(|error| Fault::failed(error.code(), &error))?;
         for member in members.iter().filter_map(|document| serde_json::from_slice(&document.body).ok()) {
             directory.join(member);

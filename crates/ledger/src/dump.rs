@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row};
 use sha2::{Digest, Sha256};
 use shieldwall_model::realm::Realm;
 
+use crate::accounts::Offline;
 use crate::files::{Files, FilesError, Mode, check_stamps, open};
 use crate::identity::hex;
 use crate::views::{Document, VIEWS_SCHEMA, document_from};
@@ -100,11 +101,16 @@ pub fn dump_views(dir: &Path, realm: &Realm, out: &mut dyn Write) -> Result<Dump
 }
 
 /// The documents of a collection over all groups, by group and sort, beside a hub that may be running: for commands run
-/// by whoever can already read the data directory. Reads only.
+/// by whoever can already read the data directory, which [`Offline`] stands for. Reads only.
 ///
 /// # Errors
 /// [`DumpError`].
-pub fn documents(dir: &Path, realm: &Realm, collection: &str) -> Result<Vec<Document>, DumpError> {
+pub fn documents(
+    _: &Offline,
+    dir: &Path,
+    realm: &Realm,
+    collection: &str,
+) -> Result<Vec<Document>, DumpError> {
     let path = Files::new(dir, realm.clone()).views();
     let connection = open(&path, Mode::Read)?;
     check_stamps(&connection, &path, VIEWS_SCHEMA)?;
