@@ -13,6 +13,7 @@ export const THEMES = ["light", "dark"];
 export const DESKTOP = { width: 1280, height: 800 };
 export const MOBILE = { width: 390, height: 844 };
 const WAIT_MS = 15_000;
+const FIT_MS = 3_000;
 const AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 /** Starts headless Chromium ($SHIELDWALL_CHROMIUM, else Debian's). The caller closes it. */
@@ -139,8 +140,10 @@ export function assertClean(page, name, { except = [] } = {}) {
   if (problems.length > 0) throw new Error(`${name}:\n  ${problems.join("\n  ")}`);
 }
 
-/** Throws when the page is wider than its window (content cut off on a phone). */
+/** Throws when the page is wider than its window (content cut off on a phone) once the drawings have taken their new size. */
 export async function assertFits(page, name) {
+  const fits = () => document.documentElement.scrollWidth <= document.documentElement.clientWidth;
+  await page.waitForFunction(fits, null, { timeout: FIT_MS }).catch(() => undefined);
   const [inner, scroll] = await page.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollWidth]);
   if (scroll > inner) throw new Error(`${name} is ${scroll} px wide in a window of ${inner} px`);
 }
