@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use shieldwall_ledger::accounts::{Accounts, AccountsError};
-use shieldwall_ledger::verify::verify;
+use shieldwall_ledger::verify::verify_log;
 use shieldwall_ledger::{AppendError, Draft, Ledger, ReadError, Reading, Receipt};
 use shieldwall_model::access::{Action, Principal, Reader, Role};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
@@ -236,13 +236,14 @@ impl App {
         let (dir, realm) = (self.0.config.data.clone(), self.realm().clone());
         let report = tokio::task::spawn_blocking(move || {
             let _place = place;
-            verify(&dir, &realm, &[], &mut |_, _| {})
+            verify_log(&dir, &realm, group)
         });
         let report =
             report.await.map_err(|error| Problem::fault(&error))?.map_err(|error| Problem::fault(&error))?;
         let log = report.logs.into_iter().find(|log| log.group == group);
         let (size, root) = log.map_or((0, String::new()), |log| (log.size, log.root));
-        let problems = report.problems.into_iter().filter(|problem| problem.group == Some(group));
+        let problems =
+            report.problems.into_iter().filter(|problem| problem.group.is_none_or(|of| of == group));
         let told = problems.map(|problem| match problem.sequence {
             Some(sequence) => format!("entry {sequence}: {} ({})", problem.what, problem.kind.code()),
             None => format!("{} ({})", problem.what, problem.kind.code()),

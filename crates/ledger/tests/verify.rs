@@ -17,7 +17,7 @@ use common::{World, open, open_at, start};
 use ed25519_dalek::{Signer as _, SigningKey};
 use rusqlite::Connection;
 use shieldwall_ledger::reading::CheckpointRecord;
-use shieldwall_ledger::verify::{KeySource, ProblemKind, VerifyReport, verify};
+use shieldwall_ledger::verify::{KeySource, ProblemKind, VerifyReport, verify, verify_log};
 use shieldwall_model::id::{Entropy as _, RepeatableEntropy};
 use shieldwall_model::realm::Realm;
 use shieldwall_model::time::ManualClock;
@@ -174,6 +174,34 @@ fn a_named_problem_says_which_entry() {
         (problem.group, problem.sequence, problem.kind.code()),
         (Some(world.pair), Some(42), "verify.body")
     );
+}
+
+#[test]
+fn one_log_is_checked_by_itself_and_says_nothing_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, _) = ledger(dir.path());
+    let one = |group| verify_log(dir.path(), &Realm::Real, group).unwrap();
+    let sound = one(world.pair);
+    assert!(sound.is_sound(), "{:?}", sound.problems);
+    assert_eq!((sound.logs.len(), sound.logs[0].size), (1, 290));
+    assert_eq!(
+        sound.logs[0].root,
+        check(dir.path(), &[]).logs.iter().find(|log| log.group == world.pair).unwrap().root
+    );
+    for (tamper, kind) in [
+        ("UPDATE entries SET body = x'00' WHERE log = 1 AND sequence = 42", P::Body),
+        ("UPDATE leaves SET hash = zeroblob(32) WHERE log = 1 AND sequence = 7", P::Header),
+        ("DELETE FROM entries WHERE log = 1 AND sequence = 290", P::Tree),
+    ] {
+        sql(dir.path(), tamper);
+        let report = one(world.pair);
+        assert!(
+            report.problems.iter().any(|problem| problem.kind == kind),
+            "{tamper}: {:?}",
+            report.problems
+        );
+        assert!(one(world.other).is_sound(), "{tamper} is no concern of another log");
+    }
 }
 
 #[test]

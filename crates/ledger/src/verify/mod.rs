@@ -153,6 +153,27 @@ impl VerifyReport {
     }
 }
 
+/// Checks one log of a realm: its entries, tree and checkpoints, and nothing that depends on other logs. For a reader who
+/// waits; [`verify`] checks more.
+///
+/// # Errors
+/// [`VerifyError`] when there is nothing to check.
+pub fn verify_log(dir: &Path, realm: &Realm, group: GroupId) -> Result<VerifyReport, VerifyError> {
+    let files = Files::new(dir, realm.clone());
+    let connection = open(&files.ledger(), Mode::Read)?;
+    check_stamps(&connection, &files.ledger(), LEDGER_SCHEMA)?;
+    let mut check = Check::new(&connection, realm);
+    let checked = check.snapshot().and_then(|()| {
+        check.only(group);
+        check.entries_of_logs().and_then(|()| check.stored())
+    });
+    if let Err(error) = checked {
+        check.problems.database(&error);
+    }
+    check.checkpoints();
+    Ok(check.report(KeySource::Ledger))
+}
+
 /// Checks a realm's ledger. `against` are checkpoints (whole signed notes) remembered elsewhere.
 ///
 /// # Errors
@@ -172,8 +193,11 @@ pub fn verify(
         Ok(()) => {
             let key = check.key(seed);
             check.remembered(&files, against);
-            if let Err(error) =
-                check.entries(progress).and_then(|()| check.stored()).and_then(|()| check.keys())
+            if let Err(error) = check
+                .entries(progress)
+                .and_then(|()| check.stored())
+                .and_then(|()| check.strangers())
+                .and_then(|()| check.keys())
             {
                 check.problems.database(&error);
             }
