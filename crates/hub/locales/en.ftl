@@ -511,6 +511,7 @@ field-sectors = Sectors
 field-group-name = Name of the group
 field-ceiling = Strictest marking
 field-ceiling-hint = What is marked more strictly is refused here.
+tab-search = Search
 tab-members = Members
 tab-people = People
 tab-tokens = API tokens

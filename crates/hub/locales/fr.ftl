@@ -519,6 +519,7 @@ field-sectors = Secteurs
 field-group-name = Nom du groupe
 field-ceiling = Marquage le plus strict
 field-ceiling-hint = Ce qui est marqué plus strictement est refusé ici.
+tab-search = Recherche
 tab-members = Membres
 tab-people = Personnes
 tab-tokens = Jetons d’API

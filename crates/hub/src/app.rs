@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use shieldwall_ledger::accounts::{Accounts, AccountsError};
+use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
 use shieldwall_ledger::{AppendError, Draft, Ledger, ReadError, Reading, Receipt};
 use shieldwall_model::access::{Action, Principal, Reader, Role};
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) ledger: Ledger,
     pub(crate) accounts: Accounts,
+    pub(crate) settings: Settings,
     pub(crate) directory: Published,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -60,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) ledger: Ledger,
     pub(crate) accounts: Accounts,
+    pub(crate) settings: Settings,
     pub(crate) directory: Published,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -70,11 +73,13 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, ledger, accounts, directory, clock, entropy, key, metrics, closing } = parts;
+        let Parts { config, ledger, accounts, settings, directory, clock, entropy, key, metrics, closing } =
+            parts;
         Self(Arc::new(Inner {
             config,
             ledger,
             accounts,
+            settings,
             directory,
             clock,
             entropy,
@@ -249,6 +254,27 @@ impl App {
             None => format!("{} ({})", problem.what, problem.kind.code()),
         });
         Ok(LogVerified { size, root, problems: told.collect() })
+    }
+
+    /// Asks the settings, off the threads that serve requests. Secrets in what comes back are sealed: see
+    /// [`Seal::reveal`].
+    ///
+    /// # Errors
+    /// 422 for a setting too large or one too many, 500 when the store fails.
+    pub async fn settings<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Settings) -> Result<T, SettingsError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = self.clone();
+        tokio::task::spawn_blocking(move || ask(&app.0.settings))
+            .await
+            .map_err(|error| Problem::fault(&error))?
+            .map_err(|error| match error {
+                SettingsError::TooLarge | SettingsError::TooMany => {
+                    Problem::refused(error.code(), error.to_string())
+                }
+                error => Problem::fault(&error),
+            })
     }
 
     /// Runs password hashing, as many at once as memory allows.

@@ -74,6 +74,25 @@ impl Seal {
         self.0.decrypt(&Nonce::default(), Payload { msg: &sealed, aad: aad.as_bytes() }).map_err(|_| stale())
     }
 
+    /// Seals a secret that is kept in the settings, so that a copy of them without the hub's key tells nothing.
+    /// `use_of` says what it is for, such as `peer`; it opens for nothing else.
+    pub fn hide(&self, use_of: &str, secret: &str) -> String {
+        let aad = format!("shieldwall/secret/v1/{use_of}");
+        let sealed = self
+            .0
+            .encrypt(&Nonce::default(), Payload { msg: secret.as_bytes(), aad: aad.as_bytes() })
+            .unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(sealed)
+    }
+
+    /// Opens what [`Seal::hide`] sealed; `None` under another key, as after a backup was restored elsewhere.
+    pub fn reveal(&self, use_of: &str, text: &str) -> Option<String> {
+        let aad = format!("shieldwall/secret/v1/{use_of}");
+        let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let plain = self.0.decrypt(&Nonce::default(), Payload { msg: &sealed, aad: aad.as_bytes() }).ok()?;
+        String::from_utf8(plain).ok()
+    }
+
     fn bound_to(scope: &ReadScope, use_of: &str) -> String {
         format!("shieldwall/cursor/v1/{use_of}/{}", scope.binding())
     }
@@ -124,6 +143,17 @@ mod tests {
             bytes[at] ^= 1;
             prop_assert!(seal.open(&mine, "stream", &URL_SAFE_NO_PAD.encode(bytes)).is_err());
         }
+    }
+
+    #[test]
+    fn a_secret_opens_for_its_use_under_its_key_alone() {
+        let seal = Seal::new(&[7; 32]);
+        let hidden = seal.hide("peer", "swt_secret");
+        assert!(!hidden.contains("secret"));
+        assert_eq!(seal.reveal("peer", &hidden).as_deref(), Some("swt_secret"));
+        assert_eq!(seal.reveal("webhook", &hidden), None);
+        assert_eq!(Seal::new(&[8; 32]).reveal("peer", &hidden), None);
+        assert_eq!(seal.reveal("peer", "not sealed"), None);
     }
 
     #[test]

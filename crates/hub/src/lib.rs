@@ -11,6 +11,7 @@ pub mod config;
 pub mod cursor;
 pub mod fold;
 pub mod i18n;
+pub mod intake;
 pub mod pages;
 pub mod problem;
 pub mod routes;

@@ -9,6 +9,8 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shieldwall_ledger::accounts::{Accounts, AccountsError, LinkPurpose, Offline};
+use shieldwall_ledger::files::Files;
+use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::{Ledger, LedgerError, Options};
 use shieldwall_model::directory::Directory;
 use shieldwall_model::id::{Entropy, UserId};
@@ -50,6 +52,14 @@ pub enum StartError {
         /// Why.
         source: Box<LedgerError>,
     },
+    /// The settings cannot be opened.
+    #[error("the settings in {path} cannot be opened")]
+    Settings {
+        /// The data directory.
+        path: String,
+        /// Why.
+        source: SettingsError,
+    },
     /// A key file cannot be read or made.
     #[error("the key file {path} cannot be read or made")]
     Key {
@@ -89,6 +99,7 @@ impl StartError {
             Self::Accounts { .. } => "hub.start.accounts",
             Self::Ledger { .. } => "hub.start.ledger",
             Self::Key { .. } => "hub.start.key",
+            Self::Settings { .. } => "hub.start.settings",
             Self::Listen { .. } => "hub.start.listen",
             Self::Tls { .. } => "hub.start.tls",
             Self::Link(_) => "hub.start.link",
@@ -181,6 +192,8 @@ fn open(
     let ledger = Ledger::open(options, Arc::clone(&clock), Arc::clone(&entropy), fold)
         .map_err(|source| StartError::Ledger { path: path.clone(), source: Box::new(source) })?;
     let accounts = Accounts::open(&config.data).map_err(|source| StartError::Accounts { path, source })?;
+    let settings = Settings::open(&Files::new(&config.data, config.realm.clone()))
+        .map_err(|source| StartError::Settings { path: config.data.display().to_string(), source })?;
     let key_path = config.data.join("cursor.key");
     let key = secrets::key_file(&key_path, &*entropy)
         .map_err(|source| StartError::Key { path: key_path.display().to_string(), source })?;
@@ -188,6 +201,7 @@ fn open(
         config,
         ledger,
         accounts,
+        settings,
         directory,
         clock,
         entropy,

@@ -1,6 +1,6 @@
 //! Copies of a data directory, taken beside a running hub, and put back.
 //!
-//! A backup holds the ledgers of all realms and the accounts, each as of one moment, with a manifest of SHA-256 sums.
+//! A backup holds the ledgers and settings of all realms and the accounts, each as of one moment, with a manifest of SHA-256 sums.
 //! It holds no views (they are folded again) and **no `hub.key`**: a hub restored from it makes a key of its own and
 //! signs as a new identity (see [`crate::identity`]), so that it can never sign a smaller tree under a name that
 //! already signed a larger one, however old the copy is.
@@ -124,6 +124,9 @@ pub fn backup(dir: &Path, to: &Path, progress: Progress<'_>) -> Result<Manifest,
     for realm in realms {
         let files = Files::new(dir, realm.clone());
         private_dir(&to.join(realm.as_str()))?;
+        if files.settings().exists() {
+            sources.push((files.settings(), format!("{realm}/settings.db"), None));
+        }
         sources.push((files.ledger(), format!("{realm}/ledger.db"), Some(realm)));
     }
     let accounts = Files::new(dir, Realm::Real).accounts();
@@ -180,6 +183,9 @@ pub fn restore(from: &Path, to: &Path, progress: Progress<'_>) -> Result<Manifes
         }
         match file.path.split_once('/') {
             None if file.path == "accounts.db" => {}
+            Some((realm, "settings.db")) => {
+                realm.parse::<Realm>().map_err(|_| unreadable())?;
+            }
             Some((realm, "ledger.db")) => {
                 let realm: Realm = realm.parse().map_err(|_| unreadable())?;
                 found.extend(logs(&path, &realm)?);

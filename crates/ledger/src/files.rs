@@ -11,6 +11,8 @@ use shieldwall_model::realm::Realm;
 pub const LEDGER_SCHEMA: i64 = 1;
 /// Version of the layout of `accounts.db`, kept in its header. A newer one is refused.
 pub const ACCOUNTS_SCHEMA: i64 = 1;
+/// Version of the layout of `settings.db`.
+pub const SETTINGS_SCHEMA: i64 = 1;
 /// How long a statement waits for another process's lock, in milliseconds.
 pub const LOCK_WAIT_MILLISECONDS: u64 = 5_000;
 /// Largest write-ahead log kept on disk between commits, in bytes.
@@ -125,6 +127,11 @@ impl Files {
     /// What is folded from the entries.
     pub fn views(&self) -> PathBuf {
         self.realm_dir().join("views.db")
+    }
+
+    /// What members and operators have set up.
+    pub fn settings(&self) -> PathBuf {
+        self.realm_dir().join("settings.db")
     }
 
     /// What was last signed.

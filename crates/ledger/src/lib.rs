@@ -14,6 +14,7 @@
 //! | `accounts.db` | users, sessions, tokens, one-time links | WAL, `synchronous=FULL` |
 //! | `<realm>/ledger.db` | entries, Merkle trees, checkpoints | WAL, `synchronous=FULL` |
 //! | `<realm>/views.db` | what is folded from the entries | WAL, `synchronous=NORMAL`; can be rebuilt |
+//! | `<realm>/settings.db` | what members and operators have set up | WAL, `synchronous=FULL` |
 //! | `<realm>/signed` | the sizes and roots last signed, against rolling back | written whole, then renamed |
 //! | `<realm>/lock` | advisory lock: one hub writes one directory | |
 //!
@@ -29,6 +30,7 @@ pub mod fold;
 pub mod follow;
 pub mod identity;
 pub mod reading;
+pub mod settings;
 pub mod tree;
 pub mod verify;
 pub mod views;

@@ -106,8 +106,18 @@ pub enum Action {
     AcknowledgeWarning,
     /// Admit members, form sharing groups, make users and tokens.
     Administer,
+    /// Judge indicators of a group: release what is held back, hold back, report false positives.
+    CurateIntelligence,
+    /// Keep one's own searches and what is to be told of them.
+    KeepSearches,
     /// Sign in or out, choose a language, read one's own name.
     KeepSession,
+    /// Set up other hubs and servers to exchange with.
+    ManagePeers,
+    /// Set up what a member takes in on its own: feeds and lists fetched on a schedule.
+    ManageSources,
+    /// Take feeds: block lists, rules and bundles for a member's own devices.
+    PullFeeds,
     /// Take the values a sensor matches.
     PullWatchlist,
     /// Read STIX objects and search them.
@@ -118,6 +128,8 @@ pub enum Action {
     ReadMembers,
     /// Read the hub's metrics.
     ReadMetrics,
+    /// Read how exchange with other hubs and servers goes.
+    ReadPeers,
     /// Read the picture: numbers, map and feed.
     ReadPicture,
     /// Read the health of sensors.
@@ -138,15 +150,21 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::AcknowledgeWarning,
         Self::Administer,
+        Self::CurateIntelligence,
+        Self::KeepSearches,
         Self::KeepSession,
+        Self::ManagePeers,
+        Self::ManageSources,
+        Self::PullFeeds,
         Self::PullWatchlist,
         Self::ReadIntelligence,
         Self::ReadLedger,
         Self::ReadMembers,
         Self::ReadMetrics,
+        Self::ReadPeers,
         Self::ReadPicture,
         Self::ReadSensors,
         Self::ReadWarnings,
@@ -177,12 +195,18 @@ pub enum Extent {
 /// |---|---|---|---|---|---|---|---|---|---|
 /// | acknowledge a warning | party | | party | | party | | | | party |
 /// | administer | | | | | | alliance | | | |
+/// | curate intelligence | party | | | | party | | | | |
+/// | keep searches | own | own | own | own | own | own | | | |
 /// | keep a session | own | own | own | own | own | own | own | own | own |
+/// | manage peers | | | | | | alliance | | | |
+/// | manage sources | party | | | | party | | | | |
+/// | pull feeds | party | | | | party | | party | | party |
 /// | pull a watchlist | party | | | | party | | | | party |
 /// | read intelligence | party | party | party | party | party | party | party | | |
 /// | read the ledger | party | party | party | | party | party | party | | |
 /// | read members | alliance | alliance | alliance | alliance | alliance | alliance | | | |
 /// | read metrics | | alliance | | | alliance | alliance | | | |
+/// | read peers | | alliance | | | alliance | alliance | | | |
 /// | read the picture | party | party | party | party | party | party | | | |
 /// | read sensors | own | alliance | own | | alliance | alliance | | | |
 /// | read warnings | party | party | party | party | party | party | | | party |
@@ -197,7 +221,11 @@ pub const fn extent(role: Role, action: Action) -> Extent {
     use Action as A;
     use Role as R;
     match (action, role) {
-        (A::SeeFront, _) | (A::Administer, R::Operator) => Extent::Alliance,
+        (A::SeeFront, _) | (A::Administer | A::ManagePeers, R::Operator) => Extent::Alliance,
+        (A::KeepSearches, role) if is_person(role) => Extent::Own,
+        (A::CurateIntelligence | A::ManageSources, R::Analyst | R::Officer)
+        | (A::PullFeeds, R::Analyst | R::Officer | R::Peer | R::Sensor) => Extent::Party,
+        (A::ReadPeers, R::Auditor | R::Officer | R::Operator) => Extent::Alliance,
         (A::KeepSession, _) | (A::ReportHealth, R::Sensor) => Extent::Own,
         (A::AcknowledgeWarning, R::Analyst | R::Delegate | R::Officer | R::Sensor)
         | (A::PullWatchlist | A::ReportSighting, R::Analyst | R::Officer | R::Sensor)

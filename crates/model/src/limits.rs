@@ -71,5 +71,9 @@ pub const TOKEN_DAYS_MAX: i64 = 366;
 pub const SIGN_IN_FAILURES_MAX: u32 = 10;
 /// Window over which failed sign-ins are counted, in seconds.
 pub const SIGN_IN_WINDOW_SECONDS: i64 = 15 * 60;
+/// Largest body of one setting (a peer, a source, a saved search), in bytes.
+pub const SETTING_BYTES_MAX: usize = 64 * 1024;
+/// Most settings of one collection one owner may have.
+pub const SETTINGS_PER_OWNER_MAX: usize = 256;
 /// How long the status of a TAXII POST is kept, in seconds.
 pub const TAXII_STATUS_SECONDS: i64 = 48 * 60 * 60;

@@ -1,32 +1,23 @@
 //! STIX objects: shared, searched, read with their relations, recalled by their owner.
 
-use std::collections::BTreeSet;
-
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
 use shieldwall_exchange::format::{Format, format_of};
-use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::list;
-use shieldwall_exchange::stix::{self, Object};
-use shieldwall_ledger::Draft;
-use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, SearchCursor, SearchQuery, VersionFilter};
+use shieldwall_ledger::reading::{ReadError, Reading, SearchCursor, SearchQuery};
 use shieldwall_ledger::views::ObjectRecord;
-use shieldwall_model::access::{Permit, ReadScope};
-use shieldwall_model::directory::Member;
-use shieldwall_model::id::{GroupId, MemberId, ObjectId};
+use shieldwall_model::access::ReadScope;
+use shieldwall_model::id::{GroupId, ObjectId};
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
-use crate::api::{Refused, Report};
 use crate::ask::{Ask, json};
+use crate::intake::{Desk, Known, ListOptions};
 use crate::problem::Problem;
 
-/// Most remarks told back.
-const REMARKS_MAX: usize = 1_000;
 /// What cursors of the search are sealed for.
 const USE: &str = "objects";
 
@@ -111,210 +102,19 @@ pub struct Recall {
 /// # Errors
 /// 404 for a group the member is not party to, 400 for a body that cannot be read at all, else as `App::append`.
 pub async fn share(mut ask: Ask) -> Result<Response, Problem> {
-    let group = ask.group()?;
-    let permit = ask.permit_in(group)?;
+    let desk = Desk::of(&ask, ask.group()?)?;
     let bytes = ask.bytes().await?;
     let role = ask.query_as::<IndicatorRole>("role")?.unwrap_or_default();
     let marking = ask.query_as::<Tlp>("marking")?;
-    let directory = ask.app.directory();
-    let member = directory.member(ask.reader().member()).cloned().ok_or_else(Problem::absent)?;
     let name = ask.query("name").map(str::to_owned);
     let format = format_of(&bytes).map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
     let list = match format {
-        Format::Stix => return json(&take(&ask, &permit, group, &bytes, Known::ByVersion).await?),
+        Format::Stix => return json(&desk.take(&bytes, Known::ByVersion).await?),
         Format::Csv => list::read_csv(&bytes),
         Format::Plain => list::read_plain(&bytes),
     };
     let list = list.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-    let options = ListOptions { role, marking, name };
-    let envelope = from_list(&list, &member, &options, ask.app.now());
-    let mut report = take(&ask, &permit, group, &envelope, Known::ById).await?;
-    report.refused.extend(list.refused.into_iter().map(|line| Refused {
-        index: line.line,
-        id: None,
-        path: format!("line {}", line.line),
-        code: line.code.to_owned(),
-        reason: line.reason,
-    }));
-    json(&report)
-}
-
-/// What a list does not say of itself.
-struct ListOptions {
-    role: IndicatorRole,
-    marking: Option<Tlp>,
-    name: Option<String>,
-}
-
-/// The indicators of a list as a STIX envelope.
-fn from_list(list: &list::List, member: &Member, options: &ListOptions, now: Timestamp) -> Vec<u8> {
-    let mut envelope = br#"{"objects":["#.to_vec();
-    for (index, item) in list.items.iter().enumerate() {
-        if index > 0 {
-            envelope.push(b',');
-        }
-        let labels: Vec<String> = item.label.clone().into_iter().collect();
-        let draft = IndicatorDraft {
-            member: member.id,
-            value: &item.value,
-            role: options.role,
-            name: options.name.as_deref(),
-            created: now,
-            modified: now,
-            valid_from: now,
-            valid_until: None,
-            confidence: None,
-            labels: &labels,
-            marking: options.marking,
-        };
-        envelope.extend_from_slice(draft.to_json().as_bytes());
-    }
-    envelope.extend_from_slice(b"]}");
-    envelope
-}
-
-/// When an object counts as held already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// When the group holds its id: values read from a list again are nothing new.
-    ById,
-    /// When the group holds this version of it.
-    ByVersion,
-}
-
-/// Checks objects and records the good ones in `group`.
-///
-/// # Errors
-/// 400 for a body that is no JSON of STIX objects at all, else as `App::append`.
-pub async fn take(
-    ask: &Ask,
-    permit: &Permit,
-    group: GroupId,
-    bytes: &[u8],
-    known: Known,
-) -> Result<Report, Problem> {
-    let app = &ask.app;
-    let ceiling = app.directory().group(group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
-    let read = if known == Known::ById { stix::read_bundle(bytes) } else { stix::read_envelope(bytes) };
-    let checked = read.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-    let mut report = Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
-    report.refused = checked.refused.into_iter().map(Refused::from).collect();
-    report.warnings = checked.accepted.iter().flat_map(Refused::remarks).take(REMARKS_MAX).collect();
-    let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
-    let mut good = Vec::with_capacity(checked.accepted.len());
-    for object in checked.accepted {
-        let slice = object.slice(bytes);
-        match unfit(&object, ceiling, ahead) {
-            Some((path, code, reason)) => {
-                report.refused.push(Refused {
-                    index: object.index,
-                    id: Some(object.id.to_string()),
-                    path: path.into(),
-                    code: code.into(),
-                    reason,
-                });
-            }
-            None => good.push((object, slice)),
-        }
-    }
-    let mut objects = good.iter().peekable();
-    while objects.peek().is_some() {
-        let piece: Vec<&(Object, &[u8])> = objects.by_ref().take(limits::COMMIT_ENTRIES_MAX).collect();
-        take_piece(ask, permit, group, &piece, known, &mut report).await?;
-    }
-    report.refused.sort_by_key(|refused| refused.index);
-    metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
-    metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
-    Ok(report)
-}
-
-/// Why a valid object has no place in this group.
-fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
-    if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
-        let reason = format!(
-            "marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}"
-        );
-        return Some(("object_marking_refs", "stix.marking.too_strict", reason));
-    }
-    if object.version > ahead {
-        let reason = format!(
-            "modified lies more than {} s ahead of the hub's clock; mend the sender's clock",
-            limits::MODIFIED_AHEAD_SECONDS_MAX
-        );
-        return Some(("modified", "stix.modified.ahead", reason));
-    }
-    None
-}
-
-async fn take_piece(
-    ask: &Ask,
-    permit: &Permit,
-    group: GroupId,
-    piece: &[&(Object, &[u8])],
-    known_by: Known,
-    report: &mut Report,
-) -> Result<(), Problem> {
-    let wanted: Vec<(String, Timestamp)> =
-        piece.iter().map(|(object, _)| (object.id.to_string(), object.version)).collect();
-    let scope = ask.scope()?.only(group)?;
-    let held = ask
-        .read(move |reading| {
-            wanted
-                .iter()
-                .map(|(id, version)| held(reading, &scope, group, id, *version))
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .await?;
-    let mut drafts = Vec::with_capacity(piece.len());
-    let mut within: BTreeSet<(&str, Timestamp)> = BTreeSet::new();
-    for ((object, slice), held) in piece.iter().zip(held) {
-        if held.as_ref().is_some_and(|held| held.owner != Some(permit.member())) {
-            let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
-            report.refused.push(Refused {
-                index: object.index,
-                id: Some(object.id.to_string()),
-                path: "id".into(),
-                code: "stix.owner.other".into(),
-                reason: reason.into(),
-            });
-        } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
-            || !within.insert((object.id.as_str(), object.version))
-        {
-            report.repeated += 1;
-        } else {
-            drafts.push(Draft::new(permit, group, OBJECT_SHARED, slice.to_vec()));
-        }
-    }
-    if !drafts.is_empty() {
-        report.accepted += ask.app.append(drafts).await?.len();
-    }
-    Ok(())
-}
-
-/// What a group holds of an object.
-struct Held {
-    owner: Option<MemberId>,
-    this_version: bool,
-}
-
-fn held(
-    reading: &Reading<'_>,
-    scope: &ReadScope,
-    group: GroupId,
-    id: &str,
-    version: Timestamp,
-) -> Result<Option<Held>, ReadError> {
-    let Some(latest) = reading.latest_object(scope, group, id)? else { return Ok(None) };
-    let this_version = latest.version == version || {
-        let query = ObjectQuery {
-            ids: vec![id.to_owned()],
-            versions: VersionFilter { at: vec![version], last: false, ..VersionFilter::default() },
-            include_withdrawn: true,
-            ..ObjectQuery::new(group, 1)
-        };
-        !reading.manifest(scope, &query)?.rows.is_empty()
-    };
-    Ok(Some(Held { owner: latest.owner, this_version }))
+    json(&desk.take_list(list, &ListOptions { role, marking, name }).await?)
 }
 
 /// `GET /api/v1/objects`.
@@ -453,36 +253,8 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
     let recall: Recall = ask.json().await?;
     let group: GroupId = recall.group.parse().map_err(|_| Problem::absent())?;
     let id = ask.path("id")?.to_owned();
-    recall_object(&ask, group, &id, &recall.reason).await?;
+    Desk::of(&ask, group)?.recall(&id, &recall.reason).await?;
     Ok(crate::ask::done())
-}
-
-/// Takes back the object `id` from `group`.
-///
-/// # Errors
-/// As [`recall`].
-pub async fn recall_object(ask: &Ask, group: GroupId, id: &str, reason: &str) -> Result<(), Problem> {
-    let id: ObjectId = id.parse().map_err(|_| Problem::absent())?;
-    let permit = ask.permit_in(group)?;
-    if reason.trim().is_empty() || reason.len() > limits::NAME_BYTES_MAX * 10 {
-        return Err(Problem::refused("object.recall.reason", "say in 1 to 2000 bytes why it is taken back"));
-    }
-    let (scope, wanted) = (ask.scope()?.only(group)?, id.to_string());
-    let known = ask.read(move |reading| reading.latest_object(&scope, group, &wanted)).await?;
-    match known.map(|known| known.owner) {
-        None => return Err(Problem::absent()),
-        Some(owner) if owner != Some(permit.member()) => {
-            return Err(Problem::new(
-                axum::http::StatusCode::FORBIDDEN,
-                "stix.owner.other",
-                "another member shared this object; only its owner takes it back",
-            ));
-        }
-        Some(_) => {}
-    }
-    let bytes = Recalled { id, reason: reason.trim().to_owned(), replaced_by: None }.to_body();
-    ask.app.append(vec![Draft::new(&permit, group, OBJECT_RECALLED, bytes)]).await?;
-    Ok(())
 }
 
 /// An object's neighbourhood.

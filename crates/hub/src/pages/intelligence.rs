@@ -9,11 +9,13 @@ use shieldwall_model::marking::Tlp;
 use crate::api::objects::{self, ObjectBody, ObjectRead, Relation};
 use crate::ask::{Ask, see_other};
 use crate::fold::{IndicatorState, collection};
+use crate::intake::Desk;
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
 use crate::pages::indent::indented;
 use crate::pages::markup::Html;
 use crate::pages::members::group_name;
+use crate::pages::tabs::{self, Tab};
 use crate::pages::texts::Texts;
 use crate::pages::{html, html_about};
 use crate::problem::Problem;
@@ -65,6 +67,7 @@ struct Row {
 struct ListPage {
     t: Texts,
     frame: Frame,
+    tabs: Vec<Tab>,
     text: String,
     types: Vec<Choice>,
     markings: Vec<Choice>,
@@ -225,6 +228,7 @@ pub async fn list(ask: Ask) -> Result<Response, Problem> {
     html(&ListPage {
         t,
         frame: Frame::of(&ask, Place::Intelligence, "intelligence-title").await?,
+        tabs: tabs::intelligence(t, ask.reader(), "/intelligence"),
         text: ask.query("text").unwrap_or_default().to_owned(),
         types: with_any(t.text("filter-type-any"), ask.query("type"), types.into_iter()),
         markings: with_any(
@@ -399,10 +403,10 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
     let group: GroupId = form.get("group").parse().map_err(|_| Problem::absent())?;
     let reason = form.get("reason").to_owned();
     // Hidden and absent groups answer alike, before anything is shown about the object.
-    ask.permit_in(group)?;
+    let desk = Desk::of(&ask, group)?;
     let mut error = None;
     if form.get("sure") == "yes" {
-        match objects::recall_object(&ask, group, &id, &reason).await {
+        match desk.recall(&id, &reason).await {
             Ok(()) => return Ok(see_other(&format!("/intelligence/{id}"))),
             Err(problem) if problem.code == "object.recall.reason" => error = Some(problem),
             Err(problem) => return Err(problem),

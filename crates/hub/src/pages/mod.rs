@@ -30,6 +30,7 @@ pub mod picture;
 pub mod sensors;
 pub mod setup;
 pub mod sign_in;
+pub mod tabs;
 pub mod texts;
 pub mod tokens;
 pub mod warnings;
@@ -159,6 +160,7 @@ mod tests {
         add("month-", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]);
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
+        add("tab-", &["search"]);
         add("token-", &["good", "expired", "revoked"]);
         add("cluster-", &["both", "all", "many"]);
         add("warning-seen", &["", "-at", "-day"]);

@@ -14,9 +14,9 @@ use shieldwall_model::time::Timestamp;
 use uuid::Uuid;
 
 use super::{acceptable, group_of, header_text, resource};
-use crate::api::objects::{Known, recall_object, take};
 use crate::ask::{Ask, done};
 use crate::fold::{TAXII_ANSWERED, collection};
+use crate::intake::{Desk, Known};
 use crate::problem::Problem;
 
 /// Most objects a status tells one by one; the counts are always whole.
@@ -30,16 +30,13 @@ pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     acceptable(&ask)?;
     check_content_type(header_text(&ask.headers, &header::CONTENT_TYPE))?;
     let group = group_of(&ask)?;
-    let permit = ask.permit_in(group)?;
+    let desk = Desk::of(&ask, group)?;
     let received = ask.app.now();
     let bytes = ask.bytes().await?;
-    let report =
-        take(&ask, &permit, group, &bytes, Known::ByVersion).await.map_err(|problem| {
-            match problem.status {
-                StatusCode::BAD_REQUEST => Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem },
-                _ => problem,
-            }
-        })?;
+    let report = desk.take(&bytes, Known::ByVersion).await.map_err(|problem| match problem.status {
+        StatusCode::BAD_REQUEST => Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem },
+        _ => problem,
+    })?;
     let refused: std::collections::BTreeSet<usize> =
         report.refused.iter().map(|refused| refused.index).collect();
     // Read once more for what the standard wants told of each: ids and versions; the bytes are at hand.
@@ -131,7 +128,7 @@ pub async fn remove(ask: Ask) -> Result<Response, Problem> {
         ));
     }
     let id = ask.path("object")?.to_owned();
-    recall_object(&ask, group, &id, "deleted over TAXII").await?;
+    Desk::of(&ask, group)?.recall(&id, "deleted over TAXII").await?;
     let mut response = done();
     *response.status_mut() = StatusCode::OK;
     Ok(response)

@@ -1,0 +1,27 @@
+//! The tabs under Intelligence: one row a page, shown to readers whose role may open it.
+
+use shieldwall_model::access::{Action, Reader};
+
+use super::texts::Texts;
+
+/// A tab as a template shows it.
+pub struct Tab {
+    /// Where it leads.
+    pub href: &'static str,
+    /// What it says.
+    pub label: String,
+    /// Whether its page is the one shown.
+    pub current: bool,
+}
+
+/// Address, key of the words, and what the reader's role must allow.
+const INTELLIGENCE: [(&str, &str, Action); 1] = [("/intelligence", "tab-search", Action::ReadIntelligence)];
+
+/// The tabs under Intelligence for this reader, `current` being the address of the page shown.
+pub fn intelligence(t: Texts, reader: &Reader, current: &str) -> Vec<Tab> {
+    INTELLIGENCE
+        .iter()
+        .filter(|(_, _, action)| reader.may(*action))
+        .map(|(href, key, _)| Tab { href, label: t.text(key), current: *href == current })
+        .collect()
+}
