@@ -23,5 +23,6 @@ pub mod format;
 pub mod indicator;
 pub mod list;
 pub mod role;
+pub mod search;
 pub mod stix;
 pub mod taxii;

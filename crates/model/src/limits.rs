@@ -77,3 +77,13 @@ pub const SETTING_BYTES_MAX: usize = 64 * 1024;
 pub const SETTINGS_PER_OWNER_MAX: usize = 256;
 /// How long the status of a TAXII POST is kept, in seconds.
 pub const TAXII_STATUS_SECONDS: i64 = 48 * 60 * 60;
+/// Most traits (values and what follows from them) one object is correlated and searched by.
+pub const TRAITS_PER_OBJECT_MAX: usize = 128;
+/// Up to how many objects that share something are counted; past it there are "more than that".
+pub const SHARED_COUNT_MAX: usize = 10_000;
+/// Longest search a person may type, in bytes.
+pub const SEARCH_BYTES_MAX: usize = 1_024;
+/// Most terms of a search.
+pub const SEARCH_TERMS_MAX: usize = 32;
+/// Most searches one person may keep.
+pub const SEARCHES_PER_PERSON_MAX: usize = 50;
