@@ -14,6 +14,7 @@
 //! | `type` | a STIX type |
 //! | `tlp` | `clear`, `green`, `amber`, `amber+strict`, `red`, or `none` |
 //! | `value` | a value an object holds, exactly; de-fanged spellings are understood |
+//! | `under` | a domain name or network: hosts at or under it, addresses and networks inside it |
 //! | `owner`, `group` | who shared it, where; a name, a country code or an id |
 //! | `role` | the role of an indicator |
 //! | `state` | `active`, `expired`, `revoked`, `recalled` |
@@ -29,8 +30,20 @@ use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
 /// The names of all fields.
-pub const FIELDS: [&str; 11] =
-    ["added", "created_by", "group", "label", "owner", "role", "seen", "state", "tlp", "type", "value"];
+pub const FIELDS: [&str; 12] = [
+    "added",
+    "created_by",
+    "group",
+    "label",
+    "owner",
+    "role",
+    "seen",
+    "state",
+    "tlp",
+    "type",
+    "under",
+    "value",
+];
 
 /// Microseconds of a day.
 const DAY_MICROSECONDS: i64 = 86_400_000_000;
@@ -118,6 +131,8 @@ pub enum Ask {
     Tlp(Option<Tlp>),
     /// A value.
     Value(String),
+    /// A name or network that is above what an object holds.
+    Under(String),
     /// An owner, as named.
     Owner(String),
     /// A group, as named.
@@ -358,6 +373,7 @@ fn read_field(name: &'static str, value: &str, at: usize, value_at: usize) -> Re
             )
         }),
         "value" => Ask::Value(text()),
+        "under" => Ask::Under(text()),
         "owner" => Ask::Owner(text()),
         "group" => Ask::Group(text()),
         "label" => Ask::Label(text()),
@@ -486,6 +502,7 @@ impl fmt::Display for Ask {
                 write!(f, "tlp:{}", tlp.as_str().trim_start_matches("TLP:").to_ascii_lowercase())
             }
             Self::Value(text) => write!(f, "value:{}", quoted(text)),
+            Self::Under(text) => write!(f, "under:{}", quoted(text)),
             Self::Owner(text) => write!(f, "owner:{}", quoted(text)),
             Self::Group(text) => write!(f, "group:{}", quoted(text)),
             Self::Role(role) => write!(f, "role:{}", role.as_str()),
@@ -654,7 +671,7 @@ mod tests {
         fn what_is_printed_reads_as_the_same(terms in proptest::collection::vec(term(), 0..6)) {
             if let Ok(search) = Search::read(&terms.join(" ")) {
                 let printed = search.to_string();
-                prop_assert_eq!(Search::read(&printed).as_ref(), Ok(&search), "{}", printed);
+                prop_assert_eq!(Search::read(&printed), Ok(search), "{}", printed);
             }
         }
     }

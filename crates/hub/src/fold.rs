@@ -21,6 +21,8 @@ use shieldwall_model::id::{GroupId, ObjectId, WarningId};
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::time::Timestamp;
 
+use crate::correlation;
+
 /// Entry kind: a member joined, or is described anew; the body is a [`Member`]. In the alliance's log.
 pub const MEMBER_JOINED: &str = "member.joined";
 /// Entry kind: a sharing group was formed, or is described anew; the body is a [`SharingGroup`]. In the group's own log.
@@ -33,7 +35,7 @@ pub const TAXII_ANSWERED: &str = "taxii.answered";
 const INDICATES: &str = "indicates";
 
 /// Raise this when the same entries would fold to other views: they are then rebuilt on opening.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Collections of documents in the views.
 pub mod collection {
@@ -49,6 +51,8 @@ pub mod collection {
     pub const WARNINGS_OF: &str = "warnings-of";
     /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
     pub const STATUS: &str = "status";
+    /// When an indicator was last sighted; bodies are `{"last": time}`.
+    pub const SIGHTED: &str = "sighted";
     /// Events seen by minute (`2026-01-31T09:30`) and by day (`2026-01-31`); bodies are whole numbers.
     pub const SEEN: &str = "seen";
 }
@@ -79,6 +83,12 @@ pub struct WatchedValue {
     pub kind: String,
     /// The value, normalised.
     pub value: String,
+}
+
+/// When an indicator was last sighted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sighted {
+    last: Timestamp,
 }
 
 /// Where the folded directory is published for readers.
@@ -198,6 +208,9 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
         revoked: object.revoked,
         text: &object.text,
     })?;
+    if new {
+        views.put_keys(id, object.version, &correlation::keys_of(&object, body))?;
+    }
     let newest = known.as_ref().is_none_or(|known| known.version < object.version);
     if !new || !newest {
         return Ok(());
@@ -314,6 +327,7 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
             &write(&so_far.saturating_add(seen.count)),
         )?;
     }
+    put_sighted(entry, &seen, views)?;
     let Some(state) = views
         .document(collection::INDICATOR, group, indicator)?
         .and_then(|body| read::<IndicatorState>(&body))
@@ -349,6 +363,18 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
     ids.push(warning.id);
     views.put_document(collection::WARNINGS_OF, group, indicator, entry.sequence, &write(&ids))?;
     put_warning(&warning, entry.sequence, views)
+}
+
+/// Keeps when an indicator was last sighted, for the search.
+fn put_sighted(entry: &Entry, seen: &SightingReported, views: &mut Views<'_>) -> Result<(), FoldError> {
+    let (group, indicator) = (entry.group, seen.indicator.as_str());
+    let known =
+        views.document(collection::SIGHTED, group, indicator)?.and_then(|body| read::<Sighted>(&body));
+    if known.is_none_or(|known| known.last < seen.last_seen) {
+        let body = write(&Sighted { last: seen.last_seen });
+        views.put_document(collection::SIGHTED, group, indicator, entry.sequence, &body)?;
+    }
+    Ok(())
 }
 
 fn warning_acknowledged(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {

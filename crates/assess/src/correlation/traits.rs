@@ -102,6 +102,11 @@ impl Trait {
         Self::new(Class::Role, text)
     }
 
+    /// What hosts under this name share with it: the name as their parent, and as their registrable domain.
+    pub fn names_above(name: &Self) -> [Self; 3] {
+        [Class::Host, Class::Parent, Class::Site].map(|class| Self { class, ..name.clone() })
+    }
+
     /// The address it is, if it is one.
     pub fn address(&self) -> Option<IpAddr> {
         if self.class == Class::Address { ip_of(&self.bytes) } else { None }

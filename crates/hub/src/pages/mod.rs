@@ -17,6 +17,7 @@ use self::texts::Texts;
 
 pub mod assets;
 pub mod cards;
+pub mod correlation;
 pub mod feed;
 pub mod forms;
 pub mod frame;
@@ -160,7 +161,10 @@ mod tests {
         add("month-", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]);
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
-        add("tab-", &["search"]);
+        add("tab-", &["search", "saved"]);
+        let ties = ["value", "host", "certificate", "parent", "site", "vulnerability", "technique"];
+        add("tie-same-", &ties);
+        add("tie-", &["in-network", "holds-address", "neighbours", "strong", "fair", "weak"]);
         add("token-", &["good", "expired", "revoked"]);
         add("cluster-", &["both", "all", "many"]);
         add("warning-seen", &["", "-at", "-day"]);
