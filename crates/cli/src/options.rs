@@ -77,6 +77,7 @@ pub(crate) enum Command {
     Hub(hub::HubArgs),
     Sensor(sensor::SensorArgs),
     Match(matching::MatchArgs),
+    Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Token(token::TokenArgs),
     User(user::UserArgs),

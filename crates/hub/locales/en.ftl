@@ -713,3 +713,32 @@ search-help-state = active, expired, revoked or recalled
 search-help-time = by when the hub took it, or when it was last sighted: a day, month, year or time, after >, >=, < or <=, or from..to
 search-help-not = a minus sign says: not this
 search-keep-this = Keep this search
+
+# Kept searches
+tab-saved = Kept searches
+saved-title = Kept searches
+saved-lead = Searches you keep, and how you are told of new objects that fit. You are never told more than you may read at that moment.
+saved-heading = Your searches
+saved-none = You keep no search yet
+saved-none-text = Search under Intelligence and keep what you would ask again, or write one below.
+saved-name = Name
+saved-told = You are told by
+saved-log = Last deliveries
+saved-log-none = none yet
+saved-remove = Remove
+saved-new = Keep a search
+saved-query-hint = As in the search box: words, and fields such as type:indicator or value:"evil.example".
+saved-stream = Tell me on the live stream
+saved-webhook = Post to this address
+saved-webhook-hint = An https address of yours. Each post is signed; the secret is shown once, after you keep the search. TLP:RED is never posted.
+saved-email = Mail to this address
+saved-email-hint = A mail says how much is new and where to look, not what it says.
+saved-keep = Keep the search
+saved-secret = The secret your posts are signed with.
+saved-secret-text = It is shown this once. Compare the signature in X-Shieldwall-Signature with HMAC-SHA-256 over time, full stop and body.
+saved-way-stream = live stream
+saved-way-webhook = post
+saved-way-email = mail
+saved-outcome-delivered = delivered
+saved-outcome-failed = failed, tried again
+saved-outcome-given-up = given up

@@ -721,3 +721,32 @@ search-help-state = active, expired, revoked ou recalled : actif, expiré, révo
 search-help-time = par la date de réception ou de dernière observation : un jour, un mois, une année ou un instant, après >, >=, < ou <=, ou de..à
 search-help-not = un signe moins dit : pas ceci
 search-keep-this = Garder cette recherche
+
+# Recherches gardées
+tab-saved = Recherches gardées
+saved-title = Recherches gardées
+saved-lead = Les recherches que vous gardez, et comment vous apprenez les nouveaux objets qui y répondent. Vous n’apprenez jamais plus que ce que vous pouvez lire à cet instant.
+saved-heading = Vos recherches
+saved-none = Vous ne gardez encore aucune recherche
+saved-none-text = Cherchez sous Renseignement et gardez ce que vous redemanderiez, ou écrivez une recherche ci-dessous.
+saved-name = Nom
+saved-told = Vous l’apprenez par
+saved-log = Derniers envois
+saved-log-none = aucun encore
+saved-remove = Retirer
+saved-new = Garder une recherche
+saved-query-hint = Comme dans le champ de recherche : des mots, et des champs tels que type:indicator ou value:"evil.example".
+saved-stream = Me le dire sur le flux en direct
+saved-webhook = Envoyer à cette adresse
+saved-webhook-hint = Une adresse https à vous. Chaque envoi est signé ; le secret est montré une fois, après l’enregistrement. TLP:RED n’est jamais envoyé.
+saved-email = Écrire à cette adresse
+saved-email-hint = Un courriel dit combien il y a de nouveau et où regarder, pas ce qui s’y trouve.
+saved-keep = Garder la recherche
+saved-secret = Le secret qui signe vos envois.
+saved-secret-text = Il n’est montré que cette fois. Comparez la signature de X-Shieldwall-Signature avec HMAC-SHA-256 sur l’instant, un point et le corps.
+saved-way-stream = flux en direct
+saved-way-webhook = envoi
+saved-way-email = courriel
+saved-outcome-delivered = arrivé
+saved-outcome-failed = échoué, sera réessayé
+saved-outcome-given-up = abandonné

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use shieldwall_fetch::Fetcher;
 use shieldwall_ledger::accounts::{Accounts, AccountsError};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
@@ -22,6 +23,7 @@ use crate::auth::throttle::Throttle;
 use crate::config::Config;
 use crate::cursor::Seal;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
+use crate::notify::Board;
 use crate::problem::Problem;
 use crate::secrets;
 use crate::stream::Burst;
@@ -54,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) sensors: RwLock<BTreeMap<(MemberId, SensorId), Health>>,
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
+    pub(crate) board: Board,
+    pub(crate) fetcher: Fetcher,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -68,13 +72,25 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) key: [u8; 32],
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) fetcher: Fetcher,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, ledger, accounts, settings, directory, clock, entropy, key, metrics, closing } =
-            parts;
+        let Parts {
+            config,
+            ledger,
+            accounts,
+            settings,
+            directory,
+            clock,
+            entropy,
+            key,
+            metrics,
+            fetcher,
+            closing,
+        } = parts;
         Self(Arc::new(Inner {
             config,
             ledger,
@@ -93,6 +109,8 @@ impl App {
             sensors: RwLock::default(),
             streams: Mutex::default(),
             burst: Burst::default(),
+            board: Board::default(),
+            fetcher,
             closing,
         }))
     }
@@ -146,6 +164,16 @@ impl App {
     /// What the last sightings raised, shared by the streams that tell it.
     pub fn burst(&self) -> &Burst {
         &self.0.burst
+    }
+
+    /// Asks others: the only way there is.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.0.fetcher
+    }
+
+    /// Where streams hear of kept searches.
+    pub fn board(&self) -> &Board {
+        &self.0.board
     }
 
     /// Who has failed to sign in.

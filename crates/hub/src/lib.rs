@@ -13,6 +13,7 @@ pub mod cursor;
 pub mod fold;
 pub mod i18n;
 pub mod intake;
+pub mod notify;
 pub mod pages;
 pub mod problem;
 pub mod routes;
@@ -23,5 +24,5 @@ pub mod start;
 pub mod stream;
 pub mod taxii;
 
-pub use config::{Config, TlsFiles};
+pub use config::{Config, Mail, TlsFiles};
 pub use start::{Hub, Running, StartError};

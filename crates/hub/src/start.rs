@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use shieldwall_fetch::{Fetcher, Policy, SystemResolver};
 use shieldwall_ledger::accounts::{Accounts, AccountsError, LinkPurpose, Offline};
 use shieldwall_ledger::files::Files;
 use shieldwall_ledger::settings::{Settings, SettingsError};
@@ -23,7 +24,7 @@ use crate::app::{App, Parts};
 use crate::config::{Config, ConfigError};
 use crate::fold::{HubFold, Published};
 use crate::problem::Problem;
-use crate::{secrets, serve};
+use crate::{notify, secrets, serve};
 
 /// How long open requests may take to end when the hub closes.
 const CLOSING_SECONDS_MAX: u64 = 10;
@@ -168,6 +169,7 @@ impl Hub {
             let secret = running.link(LinkPurpose::FirstRun).await.map_err(StartError::Link)?;
             running.first_run = Some(format!("{}/setup/{secret}", running.url()));
         }
+        tokio::spawn(notify::run(running.app.clone()));
         tracing::info!(%address, realm = %config.realm, "the hub listens");
         Ok(running)
     }
@@ -197,6 +199,7 @@ fn open(
     let key_path = config.data.join("cursor.key");
     let key = secrets::key_file(&key_path, &*entropy)
         .map_err(|source| StartError::Key { path: key_path.display().to_string(), source })?;
+    let fetcher = Fetcher::new(Policy::new(config.allow_fetch_from.clone()), Arc::new(SystemResolver));
     Ok(App::new(Parts {
         config,
         ledger,
@@ -207,6 +210,7 @@ fn open(
         entropy,
         key,
         metrics: recorder(),
+        fetcher,
         closing,
     }))
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
+use shieldwall_fetch::Allowed;
 use shieldwall_hub::config::ConfigError;
-use shieldwall_hub::{Config, Hub, StartError, TlsFiles};
+use shieldwall_hub::{Config, Hub, Mail, StartError, TlsFiles};
 use shieldwall_model::realm::Realm;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -47,6 +48,17 @@ pub(crate) struct HubArgs {
     /// The certificate's private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Where peers and sources may be, beyond public https addresses: a network, an address or a name, :PORT after it if
+    /// only one is meant, http:// before it if plain HTTP is; may be given several times
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) allow_fetch_from: Vec<Allowed>,
+    /// The mail server for notices, with user and password in the URL: smtps://USER:PASSWORD@HOST, or
+    /// smtp://HOST:587?tls=required; others on this machine can see it: prefer the environment variable
+    #[arg(long, value_name = "URL", env = "SHIELDWALL_SMTP", hide_env_values = true, requires = "mail_from")]
+    pub(crate) smtp: Option<String>,
+    /// The address notices are mailed from
+    #[arg(long, value_name = "ADDRESS", requires = "smtp")]
+    pub(crate) mail_from: Option<String>,
 }
 
 /// What is printed once the hub listens.
@@ -62,6 +74,8 @@ impl HubArgs {
         let mut config = Config::new(self.data);
         config.listen = self.listen;
         config.realm = self.realm;
+        config.allow_fetch_from = self.allow_fetch_from;
+        config.mail = self.smtp.zip(self.mail_from).map(|(server, from)| Mail { server, from });
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
         if let Some(name) = self.name {
@@ -103,9 +117,8 @@ pub(crate) fn run(args: HubArgs, console: &Console) -> Result<Outcome, Fault> {
 
 fn unstarted(error: StartError) -> Fault {
     match &error {
-        StartError::Config(ConfigError::PublicWithoutTls(_)) | StartError::Tls { .. } => {
-            Fault::wrong(error.code(), &error)
-        }
+        StartError::Config(ConfigError::PublicWithoutTls(_) | ConfigError::Mail(_))
+        | StartError::Tls { .. } => Fault::wrong(error.code(), &error),
         _ => Fault::failed(error.code(), &error),
     }
 }

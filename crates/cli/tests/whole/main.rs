@@ -13,11 +13,14 @@
 
 mod access;
 mod authorisation;
+mod correlation;
 mod demo;
 mod durability;
 mod golden;
 mod import;
+mod notify;
 mod openapi;
+mod search;
 mod support;
 mod taxii;
 mod taxii_client;

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod me;
 pub mod objects;
 pub mod picture;
+pub mod searches;
 pub mod sensors;
 pub mod sightings;
 pub mod tokens;

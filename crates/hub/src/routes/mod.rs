@@ -125,12 +125,14 @@ const fn delete(path: &'static str, action: Action, face: Face, run: Run, about:
 // After the macros, which they use: one file a face.
 mod api;
 mod pages;
+mod searches;
 mod taxii;
 
 /// Every route.
 pub fn table() -> &'static [Route] {
-    static TABLE: LazyLock<Vec<Route>> =
-        LazyLock::new(|| [api::routes(), taxii::routes(), pages::routes()].into_iter().flatten().collect());
+    static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
+        [api::routes(), taxii::routes(), pages::routes(), searches::routes()].into_iter().flatten().collect()
+    });
     &TABLE
 }
 

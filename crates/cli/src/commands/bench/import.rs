@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 use shieldwall_hub::api::tokens::mint;
-use shieldwall_hub::{Config, Hub};
+use shieldwall_hub::{Config, Hub, Running};
 use shieldwall_ledger::accounts::{Accounts, Offline};
 use shieldwall_model::access::Role;
 use shieldwall_model::directory::Directory;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: BenchImportArgs, console: &Console) -> Result<Outcome, F
 }
 
 /// A token for a member that joins with it.
-fn token(dir: &TempDir, console: &Console) -> Result<String, Fault> {
+pub(super) fn token(dir: &TempDir, console: &Console) -> Result<String, Fault> {
     let directory = Directory::default();
     let member = member("LU", None, &directory, &[], console)?;
     let minted = mint(&member, &directory, Role::Analyst, "bench", 1, console.clock.now(), &*console.entropy)
@@ -89,17 +89,22 @@ fn token(dir: &TempDir, console: &Console) -> Result<String, Fault> {
     Ok(minted.text)
 }
 
+/// A hub of its own, on a free port of this machine.
+pub(super) async fn start(dir: &TempDir, console: &Console) -> Result<Running, Fault> {
+    let mut config = Config::new(dir.path());
+    config.listen.set_port(0);
+    Hub::start(config, Arc::clone(&console.clock), Arc::clone(&console.entropy))
+        .await
+        .map_err(|error| Fault::failed(error.code(), &error))
+}
+
 async fn measure(
     args: &BenchImportArgs,
     dir: &TempDir,
     token: String,
     console: &Console,
 ) -> Result<Figures, Fault> {
-    let mut config = Config::new(dir.path());
-    config.listen.set_port(0);
-    let hub = Hub::start(config, Arc::clone(&console.clock), Arc::clone(&console.entropy))
-        .await
-        .map_err(|error| Fault::failed(error.code(), &error))?;
+    let hub = start(dir, console).await?;
     let client =
         Client::new(&HubOptions { hub: hub.url(), token: Some(token), token_file: None, ca_file: None })?;
     let (mut shared, mut refused, mut took) = (In::default(), Vec::new(), Duration::ZERO);

@@ -1,5 +1,6 @@
 //! `bench`: figures measured beside what they are compared with, in one run, so that the machine cancels out.
 
+mod correlation;
 mod import;
 mod matching;
 mod meter;
@@ -21,6 +22,7 @@ pub(crate) struct BenchArgs {
 /// What to measure.
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
+    Correlation(correlation::BenchCorrelationArgs),
     Match(matching::BenchMatchArgs),
     Import(import::BenchImportArgs),
     Pages(pages::BenchPagesArgs),
@@ -32,6 +34,7 @@ enum BenchCommand {
 /// What keeps it from measuring.
 pub(crate) fn run(args: BenchArgs, console: &Console) -> Result<Outcome, Fault> {
     match args.command {
+        BenchCommand::Correlation(args) => correlation::run(&args, console),
         BenchCommand::Match(args) => matching::run(&args, console),
         BenchCommand::Import(args) => import::run(args, console),
         BenchCommand::Pages(args) => pages::run(&args, console),

@@ -79,7 +79,11 @@ pub(crate) struct World {
     operator: Option<Client>,
     people: Mutex<BTreeMap<(String, &'static str), UserId>>,
     made: AtomicU64,
+    set_up: SetUp,
 }
+
+/// What a test changes about how the hub is set up.
+pub(crate) type SetUp = Box<dyn Fn(&mut Config) + Send + Sync>;
 
 impl World {
     /// A hub with the [`MEMBERS`], by the system's clock.
@@ -89,6 +93,11 @@ impl World {
 
     /// A hub with the [`MEMBERS`], by this clock.
     pub(crate) async fn start_by(clock: Arc<dyn Clock>) -> Self {
+        Self::start_as(clock, Box::new(|_| {})).await
+    }
+
+    /// A hub with the [`MEMBERS`], by this clock, set up like this.
+    pub(crate) async fn start_as(clock: Arc<dyn Clock>, set_up: SetUp) -> Self {
         let mut world = Self {
             place: Workplace::new(),
             running: None,
@@ -98,6 +107,7 @@ impl World {
             operator: None,
             people: Mutex::default(),
             made: AtomicU64::new(0),
+            set_up,
         };
         world.go_on().await;
         for (country, name, sector) in MEMBERS {
@@ -108,7 +118,9 @@ impl World {
     }
 
     fn config(&self) -> Config {
-        Config { listen: self.address, ..Config::new(self.data()) }
+        let mut config = Config { listen: self.address, ..Config::new(self.data()) };
+        (self.set_up)(&mut config);
+        config
     }
 
     /// Starts the hub (again), on the address it had.
