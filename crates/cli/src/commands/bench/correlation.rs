@@ -4,7 +4,6 @@
 //! would hold `shared × each × (each − 1) / 2` rows; what the hub keeps, and how long an object's page takes, is told.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -27,7 +26,7 @@ use crate::figures::{grouped, size};
 use crate::offline::account_fault;
 
 /// Objects posted at once.
-const POSTED_OBJECTS: u64 = 5_000;
+const POSTED_OBJECTS: u64 = 1_000;
 /// Pages and answers timed at each size.
 const TIMED: u64 = 51;
 /// The median a page may take, in milliseconds.
@@ -47,7 +46,7 @@ pub(crate) struct BenchCorrelationArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     objects: u64,
     /// How many values are shared by equal parts of them
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=512))]
     shared: u64,
 }
 
@@ -136,7 +135,7 @@ fn object(number: u64, shared: u64) -> String {
          \"created\":\"2026-01-01T00:00:00.000Z\",\"modified\":\"2026-01-01T00:00:00.000Z\",\"name\":\"object {number}\",\
          \"pattern\":\"[domain-name:value = 'host{number}.site{number}.example' OR ipv4-addr:value = '198.{}.{}.1']\",\
          \"pattern_type\":\"stix\",\"valid_from\":\"2026-01-01T00:00:00Z\"}}",
-        18 + of / 256 % 2 + of / 512,
+        18 + of / 256,
         of % 256,
     )
 }
@@ -150,6 +149,7 @@ async fn share(
     #[derive(Deserialize)]
     struct Report {
         accepted: u64,
+        repeated: u64,
     }
     let mut from = numbers.start;
     while from < numbers.end {
@@ -160,8 +160,10 @@ async fn share(
             objects.join(",")
         );
         let report: Report = client.post("api/v1/objects", &[], "application/json", bundle.into()).await?;
-        if report.accepted != until - from {
-            let message = format!("the hub took {} of {} objects", report.accepted, until - from);
+        // What a busy hub asked for again, it has in part already.
+        let taken = report.accepted + report.repeated;
+        if taken != until - from {
+            let message = format!("the hub took {taken} of {} objects", until - from);
             return Err(Fault::environment("cli.bench.refused", message));
         }
         gauge.add(until - from);
