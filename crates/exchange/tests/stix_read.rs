@@ -96,7 +96,8 @@ fn an_object_is_described_as_the_product_asks() {
     assert_eq!(stop.indicator.as_ref().unwrap().pattern, "[domain-name:value = 'stop.example']");
     assert_eq!(stop.created_by.as_ref().unwrap().object_type(), "identity");
     let hash = indicators[1];
-    assert_eq!(hash.tlp, Some(Tlp::Red), "a marking on a part counts for the whole, TLP 1 too");
+    assert_eq!(hash.parts_tlp, Some(Tlp::Red), "a marking on a part, TLP 1 too");
+    assert!(hash.tlp < Some(Tlp::Red), "counts for the part alone");
     assert_eq!(hash.marking_ids.len(), 2);
     assert_eq!(hash.role, Some(IndicatorRole::Malicious));
     assert_eq!(

@@ -4,7 +4,7 @@ use shieldwall_model::marking::Tlp;
 
 use super::domain::{COMMON, CREATED_BY, EXTERNAL_REFERENCES, MARKING_REFS};
 use super::finding::{Code, Findings, Path};
-use super::json::{Fields, quoted};
+use super::json::{Fields, Json, quoted};
 use super::schema::{Category, Kind, Property, Rule, TEXTS, Targets, Type, may, must};
 use super::vocabulary as ov;
 
@@ -56,6 +56,7 @@ pub(super) const TYPES: &[Type] = &[
             Rule::Needs("definition", "definition_type"),
             Rule::Needs("definition_type", "definition"),
             Rule::Own(definition_fits_its_type),
+            Rule::Own(not_marked_with_itself),
         ],
     ),
     meta(
@@ -107,6 +108,24 @@ fn definition_fits_its_type(fields: &Fields<'_>, path: &Path<'_>, out: &mut Find
             }
         }
         _ => {}
+    }
+}
+
+/// Section 3.2: a marking definition may be marked, but not with itself.
+fn not_marked_with_itself(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
+    let id = fields.text("id");
+    let reason = "a marking definition is marked with itself: remove the reference";
+    let whole = path.key("object_marking_refs");
+    for (at, marking) in fields.get("object_marking_refs").map_or(&[][..], Json::as_list).iter().enumerate() {
+        if marking.as_str() == id {
+            out.refuse(&whole.index(at), Code::MarkingCycle, reason);
+        }
+    }
+    let parts = path.key("granular_markings");
+    for (at, part) in fields.get("granular_markings").map_or(&[][..], Json::as_list).iter().enumerate() {
+        if part.as_object().is_some_and(|part| part.text("marking_ref") == id) {
+            out.refuse(&parts.index(at).key("marking_ref"), Code::MarkingCycle, reason);
+        }
     }
 }
 
