@@ -52,9 +52,7 @@ pub(super) const TYPES: &[Type] = &[
         MARKING_COMMON,
         &[may("name", Kind::Text), may("definition_type", Kind::Text), may("definition", Kind::AnyObject)],
         &[
-            Rule::AnyOf(&["definition", "extensions"]),
-            Rule::Needs("definition", "definition_type"),
-            Rule::Needs("definition_type", "definition"),
+            Rule::Own(defined_here_or_by_extension),
             Rule::Own(definition_fits_its_type),
             Rule::Own(not_marked_with_itself),
         ],
@@ -83,6 +81,22 @@ pub(super) const TYPES: &[Type] = &[
         &[Rule::Own(properties_only_at_top_level)],
     ),
 ];
+
+/// Section 7.2.1: without `extensions`, both the definition and its type MUST be there.
+fn defined_here_or_by_extension(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
+    if fields.has("extensions") {
+        return;
+    }
+    for name in ["definition_type", "definition"] {
+        if !fields.has(name) {
+            out.refuse(
+                &path.key(name),
+                Code::Missing,
+                format!("without `extensions`, `{name}` is required: add it"),
+            );
+        }
+    }
+}
 
 /// Section 7.2.1.3 and 7.2.1.4: a statement holds its text; TLP 1 is one of four objects fixed by the standard.
 fn definition_fits_its_type(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
