@@ -88,7 +88,9 @@ fn the_corpus_knows_every_type() {
     for corpus in [include_str!("data/valid.jsonl"), include_str!("data/invalid.jsonl")] {
         let known: Vec<String> = corpus
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["object"]["type"].to_string())
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["object"]["type"].to_string()
+            })
             .collect();
         for kind in TYPES.split_whitespace() {
             assert!(known.contains(&format!("{kind:?}")), "no {kind}");

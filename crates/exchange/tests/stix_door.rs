@@ -250,6 +250,45 @@ fn observables_that_refer_to_each_other_in_a_circle_end() {
 }
 
 #[test]
+fn taking_apart_never_makes_much_of_little() {
+    let marks: Vec<String> =
+        (0..4_000).map(|n| format!("marking-definition--00000000-0000-4000-8000-{n:012}")).collect();
+    let objects = |count: usize| -> serde_json::Map<String, Value> {
+        (0..count).map(|n| (n.to_string(), json!({"type": "mutex", "name": format!("{n}")}))).collect()
+    };
+    let with = |count, marks: &[String]| {
+        let mut with = json!({"first_observed": AT, "last_observed": AT, "number_observed": 1, "objects": objects(count)});
+        if !marks.is_empty() {
+            with["object_marking_refs"] = json!(marks);
+        }
+        old("observed-data", with)
+    };
+    for (text, code) in
+        [(with(5_001, &[]), "stix.limit.references"), (with(1_000, &marks), "stix.limit.object")]
+    {
+        let refused = stix::upgrade(one(&text), text.as_bytes()).unwrap_err();
+        assert_eq!((refused.path.as_str(), refused.code.as_str()), ("objects", code));
+    }
+}
+
+#[test]
+fn very_many_parts_are_cut_at_once() {
+    // Quadratic work would take minutes.
+    let labels: Vec<String> = (0..20_000).map(|n| format!("{n}")).collect();
+    let odd = |tlp: Tlp, odd: usize| {
+        let selectors: Vec<String> = (odd..20_000).step_by(2).map(|n| format!("labels.[{n}]")).collect();
+        json!({"marking_ref": tlp.marking_id(), "selectors": selectors})
+    };
+    let text = new(
+        "tool",
+        json!({"name": "t", "labels": labels, "granular_markings": [odd(Tlp::Red, 1), odd(Tlp::Green, 0)]}),
+    );
+    let left = cut(&text, Tlp::Amber).unwrap();
+    assert_eq!((left["labels"].as_array().unwrap().len(), &left["labels"][9_999]), (10_000, &json!("19998")));
+    assert_eq!(left["granular_markings"][0]["selectors"][9_999], "labels.[9999]");
+}
+
+#[test]
 fn tlp_1_markings_become_tlp_2() {
     for (id, tlp) in TLP_1 {
         let text = new(
@@ -411,12 +450,17 @@ fn equal_content_is_the_same_in_other_letters() {
     for (other, same) in [
         (r#"{ "b":["\u00e4",{"c":null}], "a":1.0 }"#, true),
         (r#"{"a":1,"b":[{"c":null},"ä"]}"#, false),
+        (r#"{"a":1,"b":["ä",{"c":"null"}]}"#, false),
         (r#"{"a":1,"b":["ä",{"c":null}],"d":1}"#, false),
         (r#"{"a":2,"b":["ä",{"c":null}]}"#, false),
         ("nonsense", false),
     ] {
         assert_eq!(stix::is_same(a.as_bytes(), other.as_bytes()), same, "{other}");
     }
+    assert!(
+        stix::is_same(br#"["2026-01-31T09:30:00Z"]"#, br#"["2026-01-31T09:30:00.000Z"]"#),
+        "a time is a time"
+    );
     let old = old("malware", json!({"name": "Old", "labels": ["worm"]}));
     let new = stix::upgrade(one(&old), old.as_bytes()).unwrap().remove(0).bytes.into_owned();
     assert!(stix::is_same(old.as_bytes(), &new), "what was kept as 2.0 is what comes in again");

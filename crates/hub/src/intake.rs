@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
 use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::list::List;
-use shieldwall_exchange::stix::{self, Cut, Object, Taken};
+use shieldwall_exchange::stix::{self, Object, Taken};
 use shieldwall_ledger::Draft;
 use shieldwall_ledger::reading::ReadError;
 use shieldwall_model::access::{Permit, ReadScope};
@@ -155,23 +155,22 @@ impl Desk {
         good: &mut Vec<Fitting<'b>>,
         report: &mut Report,
     ) {
-        let room = REMARKS_MAX.saturating_sub(report.warnings.len());
-        report.warnings.extend(Refused::remarks(&taken.object).take(room));
+        Refused::remarks(&taken.object).for_each(|remark| remember(remark, report));
         if let Some((path, code, reason)) = unfit(&taken.object, ceiling, ahead) {
             report.refused.push(refused(&taken.object, path, code, reason));
             return;
         }
         match stix::cut(&taken.object, &taken.bytes, ceiling) {
             Ok(None) => good.push(Fitting { taken, whole: None }),
-            Ok(Some(Cut { taken: part, selectors })) => {
+            Ok(Some(cut)) => {
                 let whole =
                     if self.home.is_some() { "; the whole object is in your member's own log" } else { "" };
                 let reason = format!(
                     "{} marked more strictly than {ceiling}, the most this group carries, and was cut out{whole}",
-                    selectors.join(", ")
+                    cut.told()
                 );
-                report.warnings.push(refused(&part.object, "granular_markings", "stix.marking.cut", reason));
-                good.push(Fitting { taken: part, whole: Some(taken.bytes) });
+                remember(refused(&taken.object, "granular_markings", "stix.marking.cut", reason), report);
+                good.push(Fitting { taken: cut.taken, whole: Some(taken.bytes) });
             }
             Err(problem) => {
                 let stix::Problem { path, code, reason } = problem;
@@ -221,7 +220,7 @@ impl Desk {
                 Standing::Repeated(remark) => {
                     report.repeated += 1;
                     if let Some((code, reason)) = remark {
-                        report.warnings.push(refused(&taken.object, "", code.as_str(), reason.into()));
+                        remember(refused(&taken.object, "", code.as_str(), reason.into()), report);
                     }
                 }
                 Standing::New => {
@@ -321,6 +320,13 @@ fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static st
         return Some(("modified", "stix.modified.ahead", reason));
     }
     None
+}
+
+/// Tells a remark, up to [`REMARKS_MAX`].
+fn remember(remark: Refused, report: &mut Report) {
+    if report.warnings.len() < REMARKS_MAX {
+        report.warnings.push(remark);
+    }
 }
 
 fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {

@@ -37,6 +37,13 @@ pub struct Cut {
     pub selectors: Vec<String>,
 }
 
+impl Cut {
+    /// What was cut out, for a person to read: the first few selectors by name.
+    pub fn told(&self) -> String {
+        told(&self.selectors)
+    }
+}
+
 /// Gives `object`, whose bytes these are, without what its granular markings mark more strictly than `ceiling`;
 /// `None` where there is nothing to cut. The granular markings that selected what is gone go with it, and selectors
 /// (STIX 2.1 section 7.2.3.1) of list items behind a cut one are numbered anew. A list or object that is left empty
@@ -81,12 +88,12 @@ pub fn cut(object: &Object, bytes: &[u8], ceiling: Tlp) -> Result<Option<Cut>, P
             let problem = refused.problems.into_iter().next();
             let path = problem.as_ref().map_or("", |problem| problem.path.as_str());
             let selector = selectors.iter().find(|selector| path_of(selector).starts_with(path));
-            let named = selector.map_or_else(|| selectors.join(", "), Clone::clone);
+            let named = selector.map_or_else(|| told(&selectors), Clone::clone);
             return Err(required(&named, problem.as_ref().map_or("", |problem| problem.reason.as_str())));
         }
     };
     if after.role != object.role {
-        return Err(required(&selectors.join(", "), "without it the indicator would mean something else"));
+        return Err(required(&told(&selectors), "without it the indicator would mean something else"));
     }
     after.index = object.index;
     let taken = Taken { object: after, bytes: Cow::Owned(text.into_bytes()) };
@@ -98,8 +105,7 @@ fn required(selector: &str, why: &str) -> Problem {
         path: path_of(selector),
         code: Code::RequiredPart,
         reason: format!(
-            "{:?} is marked more strictly than this group may carry and cannot be cut out: {why}; share the object in a group that may carry all of it, or mark another part",
-            quoted(selector)
+            "{selector:?} is marked more strictly than this group may carry and cannot be cut out: {why}; share the object in a group that may carry all of it, or mark another part"
         ),
     }
 }
@@ -147,6 +153,16 @@ fn renumbered<'a>(markings: Vec<Piece<'a>>, parts: &Part) -> Vec<Piece<'a>> {
     left
 }
 
+/// The selectors as told to a person: the first few by name.
+fn told(selectors: &[String]) -> String {
+    const NAMED_MAX: usize = 8;
+    let named: Vec<String> = selectors.iter().take(NAMED_MAX).map(|selector| quoted(selector)).collect();
+    match selectors.len().saturating_sub(NAMED_MAX) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// One step of a selector.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
@@ -170,6 +186,8 @@ struct Part {
     /// This part itself goes; after the cut also, what was left empty.
     gone: bool,
     inside: BTreeMap<Step, Part>,
+    /// Which items of this list went, in order.
+    items_gone: Vec<usize>,
 }
 
 impl Part {
@@ -191,11 +209,15 @@ impl Part {
                 let mut index = 0;
                 items.retain_mut(|item| {
                     let part = self.inside.get_mut(&Step::Item(index));
-                    index += 1;
-                    !part.is_some_and(|part| {
+                    let gone = part.is_some_and(|part| {
                         part.cut_from(item);
                         part.gone
-                    })
+                    });
+                    if gone {
+                        self.items_gone.push(index);
+                    }
+                    index += 1;
+                    !gone
                 });
                 self.gone = items.is_empty();
             }
@@ -224,10 +246,7 @@ impl Part {
             match &step {
                 Step::Property(name) => told.push_str(name),
                 Step::Item(index) => {
-                    let before = at.map_or(0, |part| {
-                        let before = part.inside.range(..Step::Item(*index));
-                        before.filter(|(step, part)| part.gone && matches!(step, Step::Item(_))).count()
-                    });
+                    let before = at.map_or(0, |part| part.items_gone.partition_point(|gone| gone < index));
                     told.push_str(&format!("[{}]", index.saturating_sub(before)));
                 }
             }

@@ -54,6 +54,7 @@ pub(super) const TYPES: &[Type] = &[
         &[
             Rule::Own(defined_here_or_by_extension),
             Rule::Own(definition_fits_its_type),
+            Rule::Own(tlp_2_is_official),
             Rule::Own(not_marked_with_itself),
         ],
     ),
@@ -122,6 +123,22 @@ fn definition_fits_its_type(fields: &Fields<'_>, path: &Path<'_>, out: &mut Find
             }
         }
         _ => {}
+    }
+}
+
+/// The TLP 2.0 extension's own text: its five markings are fixed objects, and nobody else makes one.
+fn tlp_2_is_official(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
+    let Some(ours) = fields.get("extensions").and_then(|all| all.as_object()?.get(Tlp::EXTENSION_ID)) else {
+        return;
+    };
+    let stated = ours.as_object().and_then(|ours| ours.text("tlp_2_0")).unwrap_or("");
+    let official = Tlp::ALL.into_iter().find(|tlp| fields.text("id") == Some(tlp.marking_id()));
+    if official.is_none() || stated.parse().ok() != official {
+        let reason = format!(
+            "{:?} with this id is none of the five TLP 2.0 markings: refer to the official object instead of making one",
+            quoted(stated)
+        );
+        out.refuse(&path.key("extensions"), Code::Tlp, reason);
     }
 }
 

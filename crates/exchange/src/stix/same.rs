@@ -1,10 +1,10 @@
 //! Whether two objects are one: the same content in other letters, the same observable from two senders.
 
 use super::json::{self, Json};
-use super::{Object, read_bundle, upgrade};
+use super::{Object, read_bundle, scalar, upgrade};
 
 /// Whether these are the bytes of the same object with the same content: equal as JSON (RFC 8259), whatever the order of
-/// properties, the blanks and the spelling of strings and numbers. What was kept as STIX 2.0 or under TLP 1 equals its
+/// properties, the blanks and the spelling of strings, numbers and times. What was kept as STIX 2.0 or under TLP 1 equals its
 /// upgraded form.
 pub fn is_same(one: &[u8], other: &[u8]) -> bool {
     one == other || equal(one, other) || current(one).is_some_and(|one| one == other || equal(&one, other))
@@ -26,6 +26,13 @@ fn equals(one: &Json<'_>, other: &Json<'_>) -> bool {
         }
         (Json::Integer(integer), Json::Float(float)) | (Json::Float(float), Json::Integer(integer)) => {
             *integer as f64 == *float
+        }
+        // TAXII servers rewrite times: 09:30:00Z is 09:30:00.000Z.
+        (Json::String(one), Json::String(other)) => {
+            one == other
+                || scalar::time(one)
+                    .zip(scalar::time(other))
+                    .is_some_and(|((one, _), (other, _))| one == other)
         }
         (one, other) => one == other,
     }

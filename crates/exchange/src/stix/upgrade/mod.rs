@@ -8,6 +8,7 @@
 mod observed;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shieldwall_model::marking::Tlp;
 
@@ -48,7 +49,7 @@ pub fn upgrade(object: Object, bytes: &[u8]) -> Result<Vec<Taken<'_>>, Refusal> 
     if object.spec_version == SpecVersion::V20 {
         inside = to_2_1(&object, properties, &mut notes)?;
     }
-    if exchange_tlp(properties) > 0 {
+    if exchange_tlp(properties) {
         let reason = "its TLP 1 marking is kept as the TLP 2.0 marking of the same meaning";
         notes.push(note("object_marking_refs", Code::UpgradedTlp, reason.into()));
     }
@@ -162,60 +163,56 @@ fn split_labels(properties: &mut Properties<'_>, types: &'static str, words: &[&
     set(properties, types, Piece::strings(kinds));
 }
 
-/// Exchanges TLP 1 ids for those of TLP 2.0, each once in a list; gives how many.
-fn exchange_tlp(properties: &mut Properties<'_>) -> usize {
-    let newer = |id: &str| Tlp::from_marking_id(id).map(Tlp::marking_id).filter(|newer| *newer != id);
-    let mut count = 0;
+/// The TLP 2.0 id in place of a TLP 1 one.
+fn newer_tlp(id: &str) -> Option<&'static str> {
+    Tlp::from_marking_id(id).map(Tlp::marking_id).filter(|newer| *newer != id)
+}
+
+/// Exchanges TLP 1 ids for those of TLP 2.0, each once in a list; gives whether there were any.
+fn exchange_tlp(properties: &mut Properties<'_>) -> bool {
+    let mut any = false;
     if let Some(refs) = property(properties, "object_marking_refs") {
         let before = refs.texts();
-        let exchanged = before.iter().filter(|id| newer(id).is_some()).count();
-        if exchanged > 0 {
-            let mut after: Vec<&str> = Vec::with_capacity(before.len());
-            for id in &before {
-                let id = newer(id).unwrap_or(id);
-                if !after.contains(&id) {
-                    after.push(id);
-                }
-            }
+        if before.iter().any(|id| newer_tlp(id).is_some()) {
+            let mut seen = BTreeSet::new();
+            let after = before.iter().map(|id| newer_tlp(id).unwrap_or(id)).filter(|id| seen.insert(*id));
             *refs = Piece::strings(after);
-            count += exchanged;
+            any = true;
         }
     }
     let parts = property(properties, "granular_markings").and_then(Piece::open_list);
     for part in parts.into_iter().flatten() {
         let marking = part.open_object().and_then(|part| property(part, "marking_ref"));
         if let Some(marking) = marking
-            && let Some(newer) = marking.text().and_then(|id| newer(&id))
+            && let Some(newer) = marking.text().and_then(|id| newer_tlp(&id))
         {
             *marking = Piece::string(newer);
-            count += 1;
+            any = true;
         }
     }
-    count
+    any
 }
 
+/// What was renamed: from which selector to which.
+type Renamed = BTreeMap<String, String>;
+
 /// Gives the names of hashes the standard's spelling, at whatever depth, and the selectors that name them too; gives
-/// the path of the first.
+/// the path of one of them.
 fn respell_hashes(properties: &mut Properties<'_>) -> Option<String> {
-    let mut renamed: Vec<(String, String)> = Vec::new();
+    let mut renamed = Renamed::new();
     for (name, value) in properties.iter_mut() {
         walk_hashes(name.as_ref(), name.as_ref(), value, &mut renamed);
     }
-    let first = renamed.first().map(|(old, _)| old.replace(".[", "["))?;
+    let first = renamed.keys().next().map(|old| old.replace(".[", "["))?;
     let parts = property(properties, "granular_markings").and_then(Piece::open_list);
     for part in parts.into_iter().flatten() {
         let Some(selectors) = part.open_object().and_then(|part| property(part, "selectors")) else {
             continue;
         };
         let before = selectors.texts();
-        let after: Vec<&str> = before
-            .iter()
-            .map(|selector| {
-                renamed.iter().find(|(old, _)| old == selector).map_or(selector.as_str(), |(_, new)| new)
-            })
-            .collect();
-        if after.iter().zip(&before).any(|(after, before)| after != before) {
-            *selectors = Piece::strings(after);
+        if before.iter().any(|selector| renamed.contains_key(selector)) {
+            *selectors =
+                Piece::strings(before.iter().map(|selector| renamed.get(selector).unwrap_or(selector)));
         }
     }
     Some(first)
@@ -226,7 +223,7 @@ fn holds_hashes(name: &str) -> bool {
     matches!(name, "hashes" | "file_header_hashes")
 }
 
-fn walk_hashes(name: &str, path: &str, value: &mut Piece<'_>, renamed: &mut Vec<(String, String)>) {
+fn walk_hashes(name: &str, path: &str, value: &mut Piece<'_>, renamed: &mut Renamed) {
     if !value.open() {
         return;
     }
@@ -247,37 +244,33 @@ fn walk_hashes(name: &str, path: &str, value: &mut Piece<'_>, renamed: &mut Vec<
     }
 }
 
-fn respell(path: &str, hashes: &mut Properties<'_>, renamed: &mut Vec<(String, String)>) {
-    let mut at = 0;
-    while let Some((name, value)) = hashes.get(at) {
-        let standard = scalar::hash_spelling(name);
-        let hash = value.text().map(Cow::into_owned);
-        let fits = standard.zip(hash).filter(|(standard, hash)| scalar::is_hash(standard, hash));
-        let Some((standard, hash)) = fits else {
-            at += 1;
-            continue;
-        };
-        let paths = (format!("{path}.{name}"), format!("{path}.{standard}"));
-        let there = hashes
-            .iter()
-            .find(|(name, _)| name == standard)
-            .map(|(_, value)| value.text().is_some_and(|other| other.eq_ignore_ascii_case(&hash)));
-        match there {
-            // The same hash under both names: one is enough.
-            Some(true) => {
-                hashes.remove(at);
-                renamed.push(paths);
-                continue;
-            }
-            // Two hashes under one name cannot both be kept there.
-            Some(false) => {}
-            None => {
-                if let Some((name, _)) = hashes.get_mut(at) {
-                    *name = standard.into();
-                }
-                renamed.push(paths);
-            }
+fn respell(path: &str, hashes: &mut Properties<'_>, renamed: &mut Renamed) {
+    let text = |value: &Piece<'_>| value.text().map(Cow::into_owned);
+    let standard = |name: &str, value: &Piece<'_>| {
+        scalar::hash_spelling(name)
+            .zip(text(value))
+            .filter(|(standard, hash)| scalar::is_hash(standard, hash))
+    };
+    let mut under: BTreeMap<&'static str, Option<String>> = BTreeMap::new();
+    for (name, value) in hashes.iter() {
+        if let Some(known) = ov::HASH_ALGORITHM.iter().find(|known| *known == name) {
+            under.insert(known, text(value));
         }
-        at += 1;
     }
+    hashes.retain_mut(|(name, value)| {
+        let Some((standard, hash)) = standard(name, value) else { return true };
+        let is_new = match under.get(standard) {
+            None => true,
+            // The same hash under both names: one is enough.
+            Some(Some(other)) if other.eq_ignore_ascii_case(&hash) => false,
+            // Two hashes under one name cannot both be kept there.
+            Some(_) => return true,
+        };
+        renamed.insert(format!("{path}.{name}"), format!("{path}.{standard}"));
+        if is_new {
+            under.insert(standard, Some(hash));
+            *name = standard.into();
+        }
+        is_new
+    });
 }

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use shieldwall_model::limits::JSON_DEPTH_MAX;
+use shieldwall_model::limits::{BODY_BYTES_MAX, JSON_DEPTH_MAX, REFERENCES_MAX};
 use uuid::Uuid;
 
 use crate::stix::check::type_row;
@@ -48,6 +48,11 @@ fn name_in_2_1(of: &str, name: &str) -> Option<&'static str> {
 pub(super) fn take_apart(object: &Object, properties: &mut Properties<'_>) -> Result<Vec<String>, Refusal> {
     let Some(mut held) = remove(properties, "objects") else { return Ok(Vec::new()) };
     let Some(held) = held.open_object() else { return Ok(Vec::new()) };
+    if held.len() > REFERENCES_MAX {
+        let reason =
+            format!("{} observables; one observed data may hold {REFERENCES_MAX}: split it", held.len());
+        return Err(refusal(object, "objects".into(), Code::LimitReferences, reason));
+    }
     let markings = Markings::taken(properties);
     let uuid =
         object.id.as_str().rsplit_once("--").and_then(|(_, uuid)| uuid.parse().ok()).unwrap_or_default();
@@ -58,21 +63,15 @@ pub(super) fn take_apart(object: &Object, properties: &mut Properties<'_>) -> Re
         let kind =
             value.open_object().and_then(|inside| property(inside, "type")?.text().map(Cow::into_owned));
         let Some(kind) = kind else {
-            return Err(Refusal {
-                index: object.index,
-                id: Some(object.id.to_string()),
-                path: format!("objects.{}.type", json::quoted(&key)),
-                code: Code::Missing,
-                reason: "an observable says its `type`: add it".into(),
-                also: Vec::new(),
-            });
+            let path = format!("objects.{}.type", json::quoted(&key));
+            return Err(refusal(object, path, Code::Missing, "an observable says its `type`: add it".into()));
         };
         keys.push(key.to_string());
         world.of.insert(key.to_string(), (kind, value));
     }
     let mut refs: Vec<String> = Vec::with_capacity(keys.len());
     let mut made: BTreeSet<String> = BTreeSet::new();
-    let mut observables = Vec::with_capacity(keys.len());
+    let (mut observables, mut bytes) = (Vec::with_capacity(keys.len()), 0);
     for key in keys {
         let id = world.id(&key, 0).unwrap_or_default();
         if !made.insert(id.clone()) {
@@ -90,32 +89,46 @@ pub(super) fn take_apart(object: &Object, properties: &mut Properties<'_>) -> Re
         if !markings.is_empty() {
             set(&mut inside, "object_marking_refs", Piece::strings(markings));
         }
-        super::exchange_tlp(&mut inside);
         super::respell_hashes(&mut inside);
-        observables.push(Piece::Object(inside).written());
+        let text = Piece::Object(inside).written();
+        // Each has all the markings: many of both would fill the memory.
+        bytes += text.len();
+        if bytes > BODY_BYTES_MAX {
+            let reason = format!("its observables make more than {BODY_BYTES_MAX} bytes: split it");
+            return Err(refusal(object, "objects".into(), Code::LimitObject, reason));
+        }
+        observables.push(text);
         refs.push(id);
     }
     set(properties, "object_refs", Piece::strings(refs));
     Ok(observables)
 }
 
-/// The markings an observable inherits.
+fn refusal(object: &Object, path: String, code: Code, reason: String) -> Refusal {
+    Refusal { index: object.index, id: Some(object.id.to_string()), path, code, reason, also: Vec::new() }
+}
+
+/// The markings an observable inherits, as ids of TLP 2.0 where they are TLP.
 struct Markings {
     all: Vec<String>,
     /// By key.
-    some: Vec<(String, String)>,
+    some: BTreeMap<String, Vec<String>>,
 }
 
 impl Markings {
     /// Takes the markings on embedded observables out of the observed data's own.
     fn taken(properties: &mut Properties<'_>) -> Self {
-        let mut all = property(properties, "object_marking_refs").map(Piece::texts).unwrap_or_default();
-        let mut some = Vec::new();
+        let current = |id: &str| super::newer_tlp(id).unwrap_or(id).to_owned();
+        let whole = property(properties, "object_marking_refs").map(Piece::texts).unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        let mut all: Vec<String> =
+            whole.iter().map(|id| current(id)).filter(|id| seen.insert(id.clone())).collect();
+        let mut some: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut left = Vec::new();
         let mut parts = remove(properties, "granular_markings");
         for mut part in parts.as_mut().and_then(Piece::open_list).map(std::mem::take).unwrap_or_default() {
             let Some(fields) = part.open_object() else { continue };
-            let marking = property(fields, "marking_ref").and_then(|id| id.text().map(Cow::into_owned));
+            let marking = property(fields, "marking_ref").and_then(|id| Some(current(&id.text()?)));
             let selectors = property(fields, "selectors").map(Piece::texts).unwrap_or_default();
             let (inside, outside): (Vec<String>, Vec<String>) = selectors
                 .into_iter()
@@ -123,8 +136,9 @@ impl Markings {
             for selector in &inside {
                 let Some(marking) = &marking else { continue };
                 match selector.split('.').nth(1) {
-                    Some(key) => some.push((key.to_owned(), marking.clone())),
-                    None => all.push(marking.clone()),
+                    Some(key) => some.entry(key.to_owned()).or_default().push(marking.clone()),
+                    None if seen.insert(marking.clone()) => all.push(marking.clone()),
+                    None => {}
                 }
             }
             if !outside.is_empty() {
@@ -142,11 +156,10 @@ impl Markings {
 
     /// Each once, in order.
     fn of(&self, key: &str) -> Vec<&str> {
-        let own = self.some.iter().filter(|(of, _)| of == key).map(|(_, marking)| marking);
-        let mut markings: Vec<&str> = Vec::new();
-        for marking in self.all.iter().chain(own) {
-            if !markings.contains(&marking.as_str()) {
-                markings.push(marking);
+        let mut markings: Vec<&str> = self.all.iter().map(String::as_str).collect();
+        for own in self.some.get(key).into_iter().flatten() {
+            if !markings.contains(&own.as_str()) {
+                markings.push(own);
             }
         }
         markings
