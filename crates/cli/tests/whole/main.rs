@@ -19,6 +19,7 @@ mod golden;
 mod import;
 mod non_interference;
 mod openapi;
+mod stix_door;
 mod support;
 mod taxii;
 mod taxii_client;
