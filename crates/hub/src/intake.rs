@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::OBJECT_SHARED;
 use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::list::List;
 use shieldwall_exchange::stix::{self, Object};
@@ -10,7 +10,7 @@ use shieldwall_ledger::Draft;
 use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, VersionFilter};
 use shieldwall_model::access::{Permit, ReadScope};
 use shieldwall_model::directory::Member;
-use shieldwall_model::id::{GroupId, MemberId, ObjectId};
+use shieldwall_model::id::{GroupId, MemberId};
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
@@ -20,6 +20,9 @@ use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
 use crate::problem::Problem;
+
+mod recall;
+pub use self::recall::Versions;
 
 /// Most remarks told back.
 const REMARKS_MAX: usize = 1_000;
@@ -146,6 +149,9 @@ impl Desk {
             if held.as_ref().is_some_and(|held| held.owner != Some(self.permit.member())) {
                 let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
                 report.refused.push(refused(object, "id", "stix.owner.other", reason.into()));
+            } else if held.as_ref().is_some_and(|held| held.revoked) {
+                let reason = "its owner took this object back, and a revocation is for ever; share a new object, or a version with a later `modified`";
+                report.refused.push(refused(object, "modified", "stix.version.recalled", reason.into()));
             } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
                 || !within.insert((object.id.as_str(), object.version))
             {
@@ -157,36 +163,6 @@ impl Desk {
         if !drafts.is_empty() {
             report.accepted += self.app.append(drafts).await?.len();
         }
-        Ok(())
-    }
-
-    /// Takes back the object `id`, in all its versions, from everybody.
-    ///
-    /// # Errors
-    /// 404 when absent or hidden, 403 for anybody but the owner, 422 for a reason that says nothing.
-    pub async fn recall(&self, id: &str, reason: &str) -> Result<(), Problem> {
-        let id: ObjectId = id.parse().map_err(|_| Problem::absent())?;
-        if reason.trim().is_empty() || reason.len() > limits::NAME_BYTES_MAX * 10 {
-            return Err(Problem::refused(
-                "object.recall.reason",
-                "say in 1 to 2000 bytes why it is taken back",
-            ));
-        }
-        let (scope, group, wanted) = (self.scope.clone(), self.group, id.to_string());
-        let known = self.app.read(move |reading| reading.latest_object(&scope, group, &wanted)).await?;
-        match known.map(|known| known.owner) {
-            None => return Err(Problem::absent()),
-            Some(owner) if owner != Some(self.permit.member()) => {
-                return Err(Problem::new(
-                    axum::http::StatusCode::FORBIDDEN,
-                    "stix.owner.other",
-                    "another member shared this object; only its owner takes it back",
-                ));
-            }
-            Some(_) => {}
-        }
-        let bytes = Recalled { id, reason: reason.trim().to_owned(), replaced_by: None }.to_body();
-        self.app.append(vec![Draft::new(&self.permit, group, OBJECT_RECALLED, bytes)]).await?;
         Ok(())
     }
 }
@@ -250,6 +226,8 @@ fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
 struct Held {
     owner: Option<MemberId>,
     this_version: bool,
+    /// Whether it was taken back in a version no earlier than the one asked about.
+    revoked: bool,
 }
 
 fn held(
@@ -260,14 +238,15 @@ fn held(
     version: Timestamp,
 ) -> Result<Option<Held>, ReadError> {
     let Some(latest) = reading.latest_object(scope, group, id)? else { return Ok(None) };
-    let this_version = latest.version == version || {
+    let revoked = latest.withdrawn && latest.revoked && version <= latest.version;
+    // What was taken back may be shared again; where no revocation stands in its way, as the very same version.
+    let this_version = (latest.version == version && !latest.withdrawn) || {
         let query = ObjectQuery {
             ids: vec![id.to_owned()],
             versions: VersionFilter { at: vec![version], last: false, ..VersionFilter::default() },
-            include_withdrawn: true,
             ..ObjectQuery::new(group, 1)
         };
         !reading.manifest(scope, &query)?.rows.is_empty()
     };
-    Ok(Some(Held { owner: latest.owner, this_version }))
+    Ok(Some(Held { owner: latest.owner, this_version, revoked }))
 }

@@ -24,6 +24,7 @@ mod json;
 mod meta;
 mod observable;
 mod read;
+mod revoke;
 mod scalar;
 mod schema;
 mod vocabulary;
@@ -40,6 +41,7 @@ use shieldwall_model::time::Timestamp;
 pub use self::finding::{Code, Problem};
 pub(crate) use self::json::{Fields, Json};
 pub use self::read::{read_bundle, read_envelope};
+pub use self::revoke::revoked;
 use crate::role::IndicatorRole;
 
 /// The version given to objects that have none of their own (observables have neither `modified` nor `created`):
