@@ -25,3 +25,4 @@ pub mod list;
 pub mod role;
 pub mod stix;
 pub mod taxii;
+pub mod warninglist;
