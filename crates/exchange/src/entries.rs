@@ -4,14 +4,64 @@
 //! |---|---|
 //! | [`OBJECT_SHARED`] | the STIX object, the exact bytes as accepted; who shared it is the entry's author, whatever `created_by_ref` says |
 //! | [`OBJECT_RECALLED`] | [`Recalled`] as JSON: the member that shared an object takes it back |
+//! | [`OBJECT_HELD`] | [`HeldBack`] as JSON: an object came and is held back until a curator has looked at it |
+//! | [`OBJECT_RELEASED`] | the object held back, the exact bytes; the entry's author is the curator, the owner whoever sent it |
+//! | [`OBJECT_REJECTED`] | [`Rejected`] as JSON: a curator has decided against an object held back |
+//! | [`INDICATOR_DISPUTED`] | [`Disputed`] as JSON: a member says that an indicator is a false positive |
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use shieldwall_model::id::ObjectId;
 
 /// A member shared a STIX object, or a new version of one.
 pub const OBJECT_SHARED: &str = "object.shared";
 /// A member took an object back: nobody is to match, block or pass it on any more.
 pub const OBJECT_RECALLED: &str = "object.recalled";
+/// An object came in and is held back: in no page, feed, watchlist or search until a curator releases it.
+pub const OBJECT_HELD: &str = "object.held";
+/// A curator released an object that was held back: from here on it is as if its sender had shared it now.
+pub const OBJECT_RELEASED: &str = "object.released";
+/// A curator rejected an object that was held back.
+pub const OBJECT_REJECTED: &str = "object.rejected";
+/// A member says that an indicator is a false positive, or takes that back.
+pub const INDICATOR_DISPUTED: &str = "indicator.disputed";
+
+/// The body of [`OBJECT_HELD`]: `{"code":"life.held.warninglist","detail":"…","object":{…}}`, the object byte for byte.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HeldBack<'a> {
+    /// Why: a stable code.
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+    /// Why, in words.
+    #[serde(borrow)]
+    pub detail: Cow<'a, str>,
+    /// The object.
+    #[serde(borrow)]
+    pub object: &'a RawValue,
+}
+
+/// The body of [`OBJECT_REJECTED`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// What the quarantine knows the object by.
+    pub key: String,
+    /// Why, in the curator's words.
+    pub reason: String,
+}
+
+/// The body of [`INDICATOR_DISPUTED`]. The last one of each member counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disputed {
+    /// The indicator.
+    pub id: ObjectId,
+    /// Why, in the member's words.
+    pub reason: String,
+    /// Whether the member takes back what it said before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
+}
 
 /// The body of [`OBJECT_RECALLED`]: `{"id":"indicator--…","reason":"false positive","replaced_by":"indicator--…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,6 +21,7 @@
 pub mod entries;
 pub mod format;
 pub mod indicator;
+pub mod life;
 pub mod list;
 pub mod role;
 pub mod stix;

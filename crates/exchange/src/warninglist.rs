@@ -7,7 +7,8 @@
 //! Names are compared with parents and subdomains, whatever a list forgot: `download.microsoft.com` is met by an
 //! entry `microsoft.com`, and `microsoft.com` by an entry `download.microsoft.com`, because blocking the parent
 //! blocks the child. Going up ends at the name somebody registered (the public suffix list): `evil.github.io` is not
-//! met by `github.io`. A network is met by any entry it shares an address with, a URL by its host.
+//! met by `github.io`, where anybody may publish. A list that names a registry, such as `gc.ca` for a government's
+//! names, means it. A network is met by any entry it shares an address with, a URL by its host.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -388,6 +389,13 @@ impl Warninglists {
 /// Whether a name is one under which others register theirs: a top-level domain, `co.uk`, `github.io`.
 pub fn is_public_suffix(name: &str) -> bool {
     psl::domain_str(name).is_none()
+}
+
+/// Whether a name is a registry's own: a public suffix that registries, not companies, have put on the list.
+pub(crate) fn is_registry(name: &str) -> bool {
+    let suffix = psl::suffix(name.as_bytes());
+    suffix
+        .is_some_and(|suffix| suffix.as_bytes().len() == name.len() && suffix.typ() == Some(psl::Type::Icann))
 }
 
 /// The name somebody registered that `name` lies under, itself included; `None` for a public suffix.

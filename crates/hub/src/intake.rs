@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
 use shieldwall_exchange::indicator::IndicatorDraft;
+use shieldwall_exchange::life;
 use shieldwall_exchange::list::List;
 use shieldwall_exchange::stix::{self, Object};
 use shieldwall_ledger::Draft;
@@ -20,16 +21,21 @@ use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
 use crate::problem::Problem;
+use crate::quarantine::Suspicious;
+
+/// What whoever revises another's object is told.
+pub(crate) const OTHERS: &str =
+    "another member shared this object; only its owner revises it; make one of your own and relate the two";
 
 /// Most remarks told back.
 const REMARKS_MAX: usize = 1_000;
 
 /// Where intelligence is handed in: by whom, with leave for which group.
 pub struct Desk {
-    app: App,
-    scope: ReadScope,
-    permit: Permit,
-    group: GroupId,
+    pub(crate) app: App,
+    pub(crate) scope: ReadScope,
+    pub(crate) permit: Permit,
+    pub(crate) group: GroupId,
 }
 
 /// When an object counts as held already.
@@ -83,20 +89,24 @@ impl Desk {
             Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
         report.refused = checked.refused.into_iter().map(Refused::from).collect();
         report.warnings = checked.accepted.iter().flat_map(Refused::remarks).take(REMARKS_MAX).collect();
-        let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
-        let mut good = Vec::with_capacity(checked.accepted.len());
+        let now = app.now();
+        let (mut good, mut suspicious) = (Vec::with_capacity(checked.accepted.len()), Vec::new());
         for object in checked.accepted {
             let slice = object.slice(bytes);
-            match unfit(&object, ceiling, ahead) {
+            match unfit(&object, ceiling) {
                 Some((path, code, reason)) => {
                     report.refused.push(refused(&object, path, code, reason));
                 }
-                None => good.push((object, slice)),
+                None => match life::judge(&object, app.warninglists(), now) {
+                    Some(hold) => suspicious.push(Suspicious { object, slice, hold }),
+                    None => good.push((object, slice)),
+                },
             }
         }
         for piece in good.chunks(limits::COMMIT_ENTRIES_MAX) {
             self.take_piece(piece, known, &mut report).await?;
         }
+        self.hold_back(&suspicious, known, &mut report).await?;
         report.refused.sort_by_key(|refused| refused.index);
         metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
         metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
@@ -144,8 +154,7 @@ impl Desk {
         let mut within: BTreeSet<(&str, Timestamp)> = BTreeSet::new();
         for ((object, slice), held) in piece.iter().zip(held) {
             if held.as_ref().is_some_and(|held| held.owner != Some(self.permit.member())) {
-                let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
-                report.refused.push(refused(object, "id", "stix.owner.other", reason.into()));
+                report.refused.push(refused(object, "id", "stix.owner.other", OTHERS.into()));
             } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
                 || !within.insert((object.id.as_str(), object.version))
             {
@@ -219,24 +228,17 @@ fn envelope_of(list: &List, member: &Member, options: &ListOptions, now: Timesta
 }
 
 /// Why a valid object has no place in this group.
-fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
+fn unfit(object: &Object, ceiling: Tlp) -> Option<(&'static str, &'static str, String)> {
     if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
         let reason = format!(
             "marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}"
         );
         return Some(("object_marking_refs", "stix.marking.too_strict", reason));
     }
-    if object.version > ahead {
-        let reason = format!(
-            "modified lies more than {} s ahead of the hub's clock; mend the sender's clock",
-            limits::MODIFIED_AHEAD_SECONDS_MAX
-        );
-        return Some(("modified", "stix.modified.ahead", reason));
-    }
     None
 }
 
-fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
+pub(crate) fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
     Refused {
         index: object.index,
         id: Some(object.id.to_string()),
@@ -247,12 +249,12 @@ fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
 }
 
 /// What a group holds of an object.
-struct Held {
-    owner: Option<MemberId>,
-    this_version: bool,
+pub(crate) struct Held {
+    pub(crate) owner: Option<MemberId>,
+    pub(crate) this_version: bool,
 }
 
-fn held(
+pub(crate) fn held(
     reading: &Reading<'_>,
     scope: &ReadScope,
     group: GroupId,

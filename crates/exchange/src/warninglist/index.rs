@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use shieldwall_watch::reach::AddressRange;
 
-use super::{Met, is_public_suffix, registered_name};
+use super::{Met, is_public_suffix, is_registry, registered_name};
 
 /// Sorted texts in one string.
 #[derive(Default)]
@@ -108,8 +108,9 @@ impl Names {
         }
         let registered = registered_name(host);
         let mut parent = host.split_once('.').map(|(_, parent)| parent);
-        while let Some(name) = parent.filter(|name| registered.is_some_and(|top| name.len() >= top.len())) {
-            if self.open.contains(&turned(name)) {
+        while let Some(name) = parent {
+            let may_mean = registered.is_some_and(|top| name.len() >= top.len()) || is_registry(name);
+            if may_mean && self.open.contains(&turned(name)) {
                 return Some((name.to_owned(), Met::Below));
             }
             parent = name.split_once('.').map(|(_, parent)| parent);

@@ -37,7 +37,7 @@ fn every_shipped_list_is_read_whole() {
 fn names_are_met_with_parents_and_subdomains_up_to_what_was_registered() {
     let list = list(serde_json::json!({
         "name": "names", "version": 3, "type": "hostname", "matching_attributes": ["domain", "hostname"],
-        "list": ["Microsoft.com", ".github.io", "www.agency.gov.uk", "10.1.2.3"]
+        "list": ["Microsoft.com", ".github.io", "gc.ca", "www.agency.gov.uk", "10.1.2.3"]
     }));
     assert_eq!((list.version, list.unread.as_slice()), (3, &["10.1.2.3".to_owned()][..]));
     let is = |name: &str, how: Met| Some((name.to_owned(), how));
@@ -53,6 +53,7 @@ fn names_are_met_with_parents_and_subdomains_up_to_what_was_registered() {
         ("https://evil.net/microsoft.com", None),
         ("github.io", is("github.io", Met::Exact)),
         ("evil.github.io", None),
+        ("tax.gc.ca", is("gc.ca", Met::Below)),
         ("agency.gov.uk", is("www.agency.gov.uk", Met::Above)),
         ("https://agency.gov.uk/", None),
         ("gov.uk", None),

@@ -39,13 +39,21 @@ pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     })?;
     let refused: std::collections::BTreeSet<usize> =
         report.refused.iter().map(|refused| refused.index).collect();
+    let held: std::collections::BTreeMap<usize, &str> =
+        report.held.iter().map(|held| (held.index, held.reason.as_str())).collect();
     // Read once more for what the standard wants told of each: ids and versions; the bytes are at hand.
     let accepted = stix::read_envelope(&bytes).map(|checked| checked.accepted).unwrap_or_default();
     let successes: Vec<StatusDetail> = accepted
         .iter()
         .filter(|object| !refused.contains(&object.index))
         .take(DETAILS_MAX)
-        .map(|object| StatusDetail { id: object.id.to_string(), version: object.version, message: None })
+        .map(|object| StatusDetail {
+            id: object.id.to_string(),
+            version: object.version,
+            message: held
+                .get(&object.index)
+                .map(|reason| format!("held back until a curator has looked at it: {reason}")),
+        })
         .collect();
     let version_of = |index: usize| {
         accepted

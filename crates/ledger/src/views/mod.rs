@@ -7,7 +7,7 @@
 mod rows;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use shieldwall_model::id::GroupId;
+use shieldwall_model::id::{GroupId, MemberId};
 
 pub use self::rows::{Document, Edge, EdgeRecord, ObjectRecord, ObjectRow};
 pub(crate) use self::rows::{OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from};
@@ -97,6 +97,19 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+        let owner = self.entry()?.author.member;
+        self.put_object_of(object, owner)
+    }
+
+    /// The same for an object that is `owner`'s, whoever appended the entry that holds it.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_object_of(
+        &mut self,
+        object: &ObjectRow<'_>,
+        owner: Option<MemberId>,
+    ) -> Result<bool, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
         let added = self
@@ -117,7 +130,7 @@ impl<'a> Views<'a> {
                 object.version.as_micros(),
                 object.spec_version,
                 object.created_by,
-                entry.author.member.map(|member| member.uuid().into_bytes()),
+                owner.map(|member| member.uuid().into_bytes()),
                 object.name,
                 object.marking.map(marking_rank),
                 object.revoked,
