@@ -21,7 +21,9 @@
 pub mod entries;
 pub mod format;
 pub mod indicator;
+pub mod life;
 pub mod list;
 pub mod role;
 pub mod stix;
 pub mod taxii;
+pub mod warninglist;

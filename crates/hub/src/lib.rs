@@ -14,6 +14,7 @@ pub mod i18n;
 pub mod intake;
 pub mod pages;
 pub mod problem;
+pub mod quarantine;
 pub mod routes;
 pub mod secrets;
 pub mod serve;

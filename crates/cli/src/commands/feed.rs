@@ -40,7 +40,10 @@ pub(crate) enum FeedCommand {
 Every object the hub does not take is named: file, place, id, code, reason. Importing the same file again does no \
 harm: what the group holds already counts as repeated.
 
-Exit status: 0 all taken or held already, 1 some refused, 2 a file could not be read or the hub refuses, 3 no hub.
+What would block what everybody uses, or is dated in the future, the hub holds back until a curator of another member \
+releases it; it is named too.
+
+Exit status: 0 all taken or held already, 1 some refused or held back, 2 a file could not be read or the hub refuses, 3 no hub.
 
 Examples:
   shieldwall feed import --hub http://127.0.0.1:8787 --token \"$TOKEN\" enterprise-attack.json
@@ -71,6 +74,8 @@ pub(crate) struct ImportArgs {
 struct Report {
     accepted: u64,
     repeated: u64,
+    #[serde(default)]
+    held: Vec<HubRefusal>,
     #[serde(default)]
     refused: Vec<HubRefusal>,
     #[serde(default)]
@@ -111,6 +116,8 @@ pub(crate) struct Tally {
     pub(crate) accepted: u64,
     /// Held by the group already.
     pub(crate) repeated: u64,
+    /// Held back until a curator has looked at them.
+    pub(crate) held: u64,
     /// Not taken.
     pub(crate) refused: u64,
     /// Remarks on what was taken.
@@ -231,9 +238,10 @@ pub(crate) async fn import(
         tally.requests += 1;
         tally.accepted += report.accepted;
         tally.repeated += report.repeated;
+        tally.held += report.held.len() as u64;
         tally.refused += report.refused.len() as u64;
         tally.remarks += report.warnings.len() as u64;
-        for refusal in report.refused {
+        for refusal in report.refused.into_iter().chain(report.held) {
             let path = shared.place(objects.start + refusal.index, &refusal.path);
             let HubRefusal { id, code, reason, .. } = refusal;
             refused(Refusal { file: file.to_owned(), path, id, code, reason })?;
@@ -244,18 +252,26 @@ pub(crate) async fn import(
     Ok(tally)
 }
 
+/// How the codes of objects held back begin.
+const HELD: &str = "life.held.";
+
 /// Names an object that was not taken: machines get it on standard output, people on standard error.
 fn name(refusal: &Refusal, console: &Console) -> Result<(), Fault> {
+    let held = refusal.code.starts_with(HELD);
     if console.json() {
         #[derive(Serialize)]
-        struct Line<'a> {
-            refused: &'a Refusal,
+        #[serde(rename_all = "lowercase")]
+        enum Line<'a> {
+            Held(&'a Refusal),
+            Refused(&'a Refusal),
         }
-        return console.answer(&Line { refused: refusal }, |_| String::new());
+        let line = if held { Line::Held(refusal) } else { Line::Refused(refusal) };
+        return console.answer(&line, |_| String::new());
     }
     let Refusal { file, path, id, code, reason } = refusal;
+    let what = if held { "held back" } else { "refused" };
     let id = id.as_deref().map_or(String::new(), |id| format!(" {id}"));
-    console.remark(&format!("refused: {file} {path}{id}: {reason} [{code}]"));
+    console.remark(&format!("{what}: {file} {path}{id}: {reason} [{code}]"));
     Ok(())
 }
 
@@ -265,11 +281,12 @@ fn finish(files: Vec<FileTally>, duration: Duration, console: &Console) -> Resul
         all.objects += tally.objects;
         all.accepted += tally.accepted;
         all.repeated += tally.repeated;
+        all.held += tally.held;
         all.refused += tally.refused;
         all.remarks += tally.remarks;
         all.requests += tally.requests;
     }
-    let outcome = Outcome::of(all.refused == 0);
+    let outcome = Outcome::of(all.refused == 0 && all.held == 0);
     let (seconds, objects_per_second) = (duration.as_secs_f64(), rate(all.objects, duration));
     #[derive(Serialize)]
     struct Last {
@@ -277,12 +294,13 @@ fn finish(files: Vec<FileTally>, duration: Duration, console: &Console) -> Resul
     }
     let last = Last { summary: Summary { all, seconds, objects_per_second, files } };
     console.answer(&last, |Last { summary }| {
-        let Tally { objects, accepted, repeated, refused, .. } = summary.all;
+        let Tally { objects, accepted, repeated, held, refused, .. } = summary.all;
         format!(
-            "{}: {} shared, {} held already, {} refused, in {} ({} objects/s)",
+            "{}: {} shared, {} held already, {} held back, {} refused, in {} ({} objects/s)",
             counted(objects, "object", "objects"),
             grouped(accepted),
             grouped(repeated),
+            grouped(held),
             grouped(refused),
             took(duration),
             per_second(objects, duration),

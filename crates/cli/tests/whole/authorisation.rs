@@ -171,7 +171,7 @@ impl Stage {
                 | "/api/v1/users",
             ) => client.get(route.path).await,
             ("GET", "/api/v1/stream") => Answer::head_of(client.request(Method::GET, route.path)).await,
-            ("GET", "/api/v1/objects" | "/api/v1/ledger/entries") => {
+            ("GET", "/api/v1/objects" | "/api/v1/ledger/entries" | "/api/v1/held") => {
                 client.get(&format!("{}?group={group}", route.path)).await
             }
             ("GET", "/api/v1/warnings/{id}") => client.get(&format!("/api/v1/warnings/{warning}")).await,
@@ -219,6 +219,18 @@ impl Stage {
                     )
                     .await
             }
+            ("POST", "/api/v1/held/release" | "/api/v1/held/reject") => {
+                let key = self.fresh_hold(side).await;
+                let decide = json!({"group": group, "key": key, "reason": "a mistake"});
+                client.post_json(route.path, &decide).await
+            }
+            ("GET", "/api/v1/indicators/{id}/life") => {
+                client.get(&format!("/api/v1/indicators/{object}/life")).await
+            }
+            ("POST", "/api/v1/indicators/{id}/dispute") => {
+                let dispute = json!({"group": group, "reason": "ours"});
+                client.post_json(&format!("/api/v1/indicators/{object}/dispute"), &dispute).await
+            }
             ("POST", "/api/v1/members") => {
                 client.post_json(route.path, &json!({"name": name, "kind": "partner"})).await
             }
@@ -248,6 +260,22 @@ impl Stage {
         let new = json!({"label": "to revoke", "member": side.member, "role": "observer"});
         let made = self.world.operator().post_json("/api/v1/tokens", &new).await.expect(200).json();
         made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Something held back on `side`, sent by the other member of its group; what it is known by.
+    async fn fresh_hold(&self, side: &Side) -> String {
+        let world = &self.world;
+        let other = if side.member == "LU" { "EE" } else { "FR" };
+        let bad = domain(&format!("n{}.google.com", world.number()));
+        let (id, object) = indicator(world.member(other).id, &bad, IndicatorRole::Malicious, world.now());
+        let sender = world.token(other, Role::Analyst).await;
+        let path = format!("/api/v1/objects?group={}", side.group);
+        let report = sender.post(&path, "application/json", bundle(&[object])).await.expect(200).json();
+        assert_eq!(report["held"].as_array().map(Vec::len), Some(1), "{report}");
+        let held = sender.get_json(&format!("/api/v1/held?group={}", side.group)).await;
+        let all = held["held"].as_array().unwrap();
+        let ours = all.iter().find(|one| one["id"] == id.as_str()).expect("it is held back");
+        ours["key"].as_str().unwrap().to_owned()
     }
 
     async fn ask_taxii(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
@@ -293,6 +321,7 @@ impl Stage {
                 | "/fragments/warnings"
                 | "/fragments/sensors"
                 | "/intelligence"
+                | "/intelligence/held"
                 | "/warnings"
                 | "/sensors"
                 | "/members"
@@ -341,6 +370,22 @@ impl Stage {
                 client
                     .post_form(
                         &format!("/intelligence/{fresh}/recall"),
+                        &fields.each_ref().map(|(n, v)| (*n, v.as_str())),
+                    )
+                    .await
+            }
+            ("POST", "/intelligence/held") => {
+                let key = self.fresh_hold(side).await;
+                let fields = [("group", group.to_string()), ("key", key), ("do", "release".into())];
+                client
+                    .post_form("/intelligence/held", &fields.each_ref().map(|(n, v)| (*n, v.as_str())))
+                    .await
+            }
+            ("POST", "/intelligence/{id}/dispute") => {
+                let fields = [("group", group.to_string()), ("reason", "ours".into())];
+                client
+                    .post_form(
+                        &format!("/intelligence/{object}/dispute"),
                         &fields.each_ref().map(|(n, v)| (*n, v.as_str())),
                     )
                     .await
