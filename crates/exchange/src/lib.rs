@@ -22,6 +22,7 @@ pub mod entries;
 pub mod format;
 pub mod indicator;
 pub mod list;
+pub mod misp;
 pub mod role;
 pub mod stix;
 pub mod taxii;
