@@ -26,3 +26,4 @@ pub mod misp;
 pub mod role;
 pub mod stix;
 pub mod taxii;
+pub mod warninglist;
