@@ -55,7 +55,7 @@ pub struct Event {
 }
 
 /// What UUIDs of things that have none are derived from.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6d0b_8f2e_41a7_5d0c_9d63_0a4f_7e1c_9b52);
+pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x6d0b_8f2e_41a7_5d0c_9d63_0a4f_7e1c_9b52);
 
 impl Event {
     /// An event of this node, which may be wrapped in `Event`.

@@ -335,26 +335,9 @@ impl Builder {
         let mut ids = Vec::new();
         for (at, whole) in all.into_iter().enumerate() {
             let uuid = self.uuid_of(&whole, parent, "sighting", at);
-            let seen = matches!(node::number(&whole, "type"), None | Some(0));
-            let id = self.named(if seen { "sighting" } else { custom::SIGHTING }, uuid);
+            let id = self.named(sighting_type(&whole), uuid);
             let when = node::seconds(&whole, "date_sighting").unwrap_or(self.modified);
-            let mut object = self.base(&id, Some(whole.clone()), "sighting", None);
-            // A sighting is dated when it was seen; it may be told again, and then says the same.
-            object.insert("created".into(), millis(when).into());
-            object.insert("modified".into(), millis(when).into());
-            if seen {
-                object.insert("first_seen".into(), millis(when).into());
-                object.insert("last_seen".into(), millis(when).into());
-                object.insert("count".into(), 1.into());
-                object.insert("sighting_of_ref".into(), of.as_str().into());
-            } else {
-                object.insert(
-                    "name".into(),
-                    json!(format!("sighting of type {}", node::shown(&whole, "type"))),
-                );
-                object.insert("attribute_ref".into(), of.as_str().into());
-            }
-            described(&mut object, node::text(&whole, "source"));
+            let object = sighting(&id, &whole, of, self.tlp, when);
             self.put(id.clone(), audience, object);
             ids.push(id);
         }
@@ -434,27 +417,15 @@ impl Builder {
         self.put(id, self.audience, object);
     }
 
-    /// What every object has.
+    /// What every object of this event has: times, labels and markings of its node.
     fn base(&self, id: &ObjectId, rest: Option<Node>, kind: &str, whole: Option<&Node>) -> Node {
-        let mut object = Map::new();
         let modified = self.time(whole);
-        object.insert("type".into(), id.object_type().into());
-        object.insert("spec_version".into(), "2.1".into());
-        object.insert("id".into(), id.as_str().into());
-        object.insert("created".into(), millis(self.created.min(modified)).into());
-        object.insert("modified".into(), millis(modified).into());
+        let tlp = self.tlp.max(whole.and_then(tlp));
+        let mut object = based(id, (self.created.min(modified), modified), tlp, rest, kind);
         let labels: Vec<String> = whole.map(|whole| node::tags(whole).map(cut).collect()).unwrap_or_default();
         if !labels.is_empty() {
             object.insert("labels".into(), labels.into());
         }
-        if let Some(tlp) = self.tlp.max(whole.and_then(tlp)) {
-            object.insert("object_marking_refs".into(), json!([tlp.marking_id()]));
-        }
-        let mut extension = json!({"extension_type": "property-extension", "kind": kind});
-        if let (Some(rest), Some(extension)) = (rest, extension.as_object_mut()) {
-            extension.insert("node".into(), node::packed(&Value::Object(rest)));
-        }
-        object.insert("extensions".into(), json!({EXTENSION_ID: extension}));
         object
     }
 
@@ -481,6 +452,52 @@ impl Builder {
     fn put(&mut self, id: ObjectId, audience: Audience, object: Node) {
         self.objects.push(MadeObject { id, audience, object });
     }
+}
+
+/// The STIX type of a sighting: MISP's false positives and expirations are not what STIX calls one.
+pub fn sighting_type(whole: &Node) -> &'static str {
+    if matches!(node::number(whole, "type"), None | Some(0)) { "sighting" } else { custom::SIGHTING }
+}
+
+/// A sighting of `of` at `when`, as an object with this id. It is dated when it was seen, so that telling it again says
+/// the same.
+pub fn sighting(id: &ObjectId, whole: &Node, of: &ObjectId, tlp: Option<Tlp>, when: Timestamp) -> Node {
+    let mut object = based(id, (when, when), tlp, Some(whole.clone()), "sighting");
+    if id.object_type() == "sighting" {
+        object.insert("first_seen".into(), millis(when).into());
+        object.insert("last_seen".into(), millis(when).into());
+        object.insert("count".into(), 1.into());
+        object.insert("sighting_of_ref".into(), of.as_str().into());
+    } else {
+        let name = format!("sighting of type {}", node::shown(whole, "type"));
+        object.insert("name".into(), name.into());
+        object.insert("attribute_ref".into(), of.as_str().into());
+    }
+    described(&mut object, node::text(whole, "source"));
+    object
+}
+
+/// What every object has.
+fn based(
+    id: &ObjectId,
+    (created, modified): (Timestamp, Timestamp),
+    tlp: Option<Tlp>,
+    rest: Option<Node>,
+    kind: &str,
+) -> Node {
+    let mut object = Map::new();
+    object.insert("type".into(), id.object_type().into());
+    object.insert("spec_version".into(), "2.1".into());
+    object.insert("id".into(), id.as_str().into());
+    object.insert("created".into(), millis(created).into());
+    object.insert("modified".into(), millis(modified).into());
+    object.extend(tlp.map(|tlp| ("object_marking_refs".to_owned(), json!([tlp.marking_id()]))));
+    let mut extension = json!({"extension_type": "property-extension", "kind": kind});
+    if let (Some(rest), Some(extension)) = (rest, extension.as_object_mut()) {
+        extension.insert("node".into(), node::packed(&Value::Object(rest)));
+    }
+    object.insert("extensions".into(), json!({EXTENSION_ID: extension}));
+    object
 }
 
 /// The nodes of a list, taken out; a list that holds anything but nodes stays where it is.

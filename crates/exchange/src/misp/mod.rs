@@ -28,6 +28,7 @@
 //! changes what comes back. Objects without the extension, which is everything not made here, go out by
 //! [`export`]'s own rules.
 
+pub mod edit;
 pub mod event;
 pub mod export;
 pub mod feed;
