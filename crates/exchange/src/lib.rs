@@ -25,6 +25,7 @@ pub mod life;
 pub mod list;
 pub mod misp;
 pub mod role;
+pub mod search;
 pub mod stix;
 pub mod taxii;
 pub mod warninglist;

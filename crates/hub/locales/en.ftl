@@ -714,3 +714,44 @@ kind-object-held = Object held back
 kind-object-released = Object released
 kind-object-rejected = Object rejected
 kind-indicator-disputed = Indicator called a false positive
+# What shares something with an object
+shared-title = Related, and why
+shared-count = { $count ->
+    [one] { $shown } object
+   *[other] { $shown } objects
+  }
+shared-none = Nothing else you may see shares a value, a host, a network or a reference with this.
+shared-by = { $count ->
+    [one] { $shown } object shares it
+   *[other] { $shown } objects share it
+  }
+shared-by-more = more than { $shown } objects share it
+column-why = Why
+column-tells = Tells
+tie-strong = much
+tie-fair = something
+tie-weak = little
+tie-common = too common to tell
+tie-same-value = Same value
+tie-same-host = Same host
+tie-same-certificate = Same certificate
+tie-in-network = Lies in the network
+tie-holds-address = Lies in this network
+tie-same-parent = Hosts under one name
+tie-same-site = Same registered domain
+tie-neighbours = Neighbours in one network
+tie-same-vulnerability = Same vulnerability
+tie-same-technique = Same technique
+
+# The search language
+search-help-title = How to search
+search-help-lead = Write words that must all occur, a phrase in quotes, or fields with a value. All of it has to be so; the same field twice asks for either.
+search-help-type = only this type of object
+search-help-value = holds exactly this value; spellings such as hxxp and [.] are understood
+search-help-under = hosts under a name, or addresses inside a network
+search-help-mark = by marking, role or label
+search-help-who = by who shared it, where, or who made it
+search-help-state = active, expired, revoked or recalled
+search-help-time = by when the hub took it, or when it was last sighted: a day, month, year or time, after >, >=, < or <=, or from..to
+search-help-not = a minus sign says: not this
+search-keep-this = Keep this search

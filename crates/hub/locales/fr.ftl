@@ -722,3 +722,44 @@ kind-object-held = Objet mis en attente
 kind-object-released = Objet libéré
 kind-object-rejected = Objet rejeté
 kind-indicator-disputed = Indicateur signalé comme faux positif
+# Ce qui partage quelque chose avec un objet
+shared-title = Liés, et pourquoi
+shared-count = { $count ->
+    [one] { $shown } objet
+   *[other] { $shown } objets
+  }
+shared-none = Rien d’autre de ce que vous pouvez voir ne partage avec ceci une valeur, un hôte, un réseau ou une référence.
+shared-by = { $count ->
+    [one] { $shown } objet la partage
+   *[other] { $shown } objets la partagent
+  }
+shared-by-more = plus de { $shown } objets la partagent
+column-why = Pourquoi
+column-tells = Parlant
+tie-strong = beaucoup
+tie-fair = assez
+tie-weak = peu
+tie-common = trop courant pour être parlant
+tie-same-value = Même valeur
+tie-same-host = Même hôte
+tie-same-certificate = Même certificat
+tie-in-network = Se trouve dans le réseau
+tie-holds-address = Se trouve dans ce réseau
+tie-same-parent = Hôtes sous un même nom
+tie-same-site = Même domaine enregistré
+tie-neighbours = Voisins dans un même réseau
+tie-same-vulnerability = Même vulnérabilité
+tie-same-technique = Même technique
+
+# Le langage de recherche
+search-help-title = Comment rechercher
+search-help-lead = Écrivez des mots qui doivent tous figurer, une expression entre guillemets, ou des champs avec une valeur. Tout doit être vrai ; un même champ deux fois demande l’un ou l’autre.
+search-help-type = ce type d’objet seulement
+search-help-value = contient exactement cette valeur ; les graphies telles que hxxp et [.] sont comprises
+search-help-under = les hôtes sous un nom, ou les adresses dans un réseau
+search-help-mark = par marquage, rôle ou étiquette
+search-help-who = par qui l’a partagé, où, ou qui l’a fait
+search-help-state = active, expired, revoked ou recalled : actif, expiré, révoqué ou repris
+search-help-time = par la date de réception ou de dernière observation : un jour, un mois, une année ou un instant, après >, >=, < ou <=, ou de..à
+search-help-not = un signe moins dit : pas ceci
+search-keep-this = Garder cette recherche

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
 use shieldwall_assess::entries::{
     SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged,
@@ -21,6 +21,7 @@ use shieldwall_ledger::views::{Edge, ObjectRow};
 use shieldwall_ledger::{Entry, Fold, FoldError, Views};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, MemberId, ObjectId, WarningId};
+use shieldwall_model::time::Timestamp;
 
 pub use self::indicator::{IndicatorState, Life, WatchedValue};
 
@@ -28,6 +29,8 @@ pub mod held;
 pub mod indicator;
 
 mod recall;
+
+use crate::correlation;
 
 /// Entry kind: a member joined, or is described anew; the body is a [`Member`]. In the alliance's log.
 pub const MEMBER_JOINED: &str = "member.joined";
@@ -63,8 +66,16 @@ pub mod collection {
     pub const WARNINGS_OF: &str = "warnings-of";
     /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
     pub const STATUS: &str = "status";
+    /// When an indicator was last sighted; bodies are `{"last": time}`.
+    pub const SIGHTED: &str = "sighted";
     /// Events seen by minute (`2026-01-31T09:30`) and by day (`2026-01-31`); bodies are whole numbers.
     pub const SEEN: &str = "seen";
+}
+
+/// When an indicator was last sighted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sighted {
+    last: Timestamp,
 }
 
 /// Where the folded directory is published for readers.
@@ -189,6 +200,9 @@ fn share(
         return Ok(());
     }
     let new = views.put_object_of(&row(&object), owner)?;
+    if new {
+        views.put_keys(id, object.version, &correlation::keys_of(&object, body))?;
+    }
     // What was taken back is known by its last version; whatever comes after is in use alone.
     let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
     if !new || !newest {
@@ -266,6 +280,7 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
             &write(&so_far.saturating_add(seen.count)),
         )?;
     }
+    put_sighted(entry, &seen, views)?;
     let Some(mut state) = self::indicator::state(group, indicator, views)? else { return Ok(()) };
     self::indicator::sighted(entry, indicator, seen.last_seen, &mut state, views)?;
     let mut ids = warnings_of(group, indicator, views)?;
@@ -297,6 +312,18 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
     ids.push(warning.id);
     views.put_document(collection::WARNINGS_OF, group, indicator, entry.sequence, &write(&ids))?;
     put_warning(&warning, entry.sequence, views)
+}
+
+/// Keeps when an indicator was last sighted, for the search.
+fn put_sighted(entry: &Entry, seen: &SightingReported, views: &mut Views<'_>) -> Result<(), FoldError> {
+    let (group, indicator) = (entry.group, seen.indicator.as_str());
+    let known =
+        views.document(collection::SIGHTED, group, indicator)?.and_then(|body| read::<Sighted>(&body));
+    if known.is_none_or(|known| known.last < seen.last_seen) {
+        let body = write(&Sighted { last: seen.last_seen });
+        views.put_document(collection::SIGHTED, group, indicator, entry.sequence, &body)?;
+    }
+    Ok(())
 }
 
 fn warning_acknowledged(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use shieldwall_exchange::stix;
 
 pub mod alliance;
+pub mod correlation;
 pub mod document;
 pub mod health;
 pub mod held;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shieldwall_exchange::format::{Format, format_of};
 use shieldwall_exchange::list;
+use shieldwall_exchange::search::Search;
 use shieldwall_ledger::reading::{ReadError, Reading, SearchCursor, SearchQuery};
 use shieldwall_ledger::views::ObjectRecord;
 use shieldwall_model::access::ReadScope;
@@ -17,6 +18,7 @@ use shieldwall_model::time::Timestamp;
 use crate::ask::{Ask, json};
 use crate::intake::{Desk, Known, ListOptions};
 use crate::problem::Problem;
+use crate::searches;
 
 /// What cursors of the search are sealed for.
 const USE: &str = "objects";
@@ -143,14 +145,22 @@ pub async fn search(ask: &Ask, most: usize) -> Result<Objects, Problem> {
         None => None,
     };
     let types = ask.query.iter().filter(|(key, value)| key == "type" && !value.is_empty());
+    let asked = match ask.query("q") {
+        Some(text) => {
+            let search = Search::read(text).map_err(|error| searches::problem(&error))?;
+            searches::compile(&search, ask.reader(), &ask.app.directory(), ask.app.now())?
+        }
+        None => SearchQuery::default(),
+    };
     let query = SearchQuery {
-        text: ask.query("text").unwrap_or_default().to_owned(),
+        text: [ask.query("text").unwrap_or_default(), &asked.text].join(" "),
         types: types.map(|(_, value)| value.clone()).collect(),
         group: None,
         marking: ask.query_as::<Tlp>("marking")?,
         owner: ask.query_as("owner")?,
         after,
         limit,
+        ..asked
     };
     let wanted = scope.clone();
     let page = ask.read(move |reading| reading.search(&wanted, &query)).await?.into_inner();

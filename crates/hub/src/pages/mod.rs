@@ -17,6 +17,7 @@ use self::texts::Texts;
 
 pub mod assets;
 pub mod cards;
+pub mod correlation;
 pub mod feed;
 pub mod forms;
 pub mod frame;
@@ -161,9 +162,12 @@ mod tests {
         add("month-", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]);
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
-        add("tab-", &["search", "held"]);
+        add("tab-", &["search", "held", "saved"]);
         add("held-life-held-", &["ahead", "warninglist", "too-broad"]);
         add("stage-", &shieldwall_exchange::life::Stage::ALL.map(|stage| stage.as_str()));
+        let ties = ["value", "host", "certificate", "parent", "site", "vulnerability", "technique"];
+        add("tie-same-", &ties);
+        add("tie-", &["in-network", "holds-address", "neighbours", "strong", "fair", "weak"]);
         add("token-", &["good", "expired", "revoked"]);
         add("cluster-", &["both", "all", "many"]);
         add("warning-seen", &["", "-at", "-day"]);

@@ -109,6 +109,7 @@ pub(super) fn routes() -> Vec<Route> {
             guarded!(api::objects::list),
             about("Search STIX objects")
                 .query(&[
+                    ("q", "a search, such as type:indicator value:\"evil.example\" added:>2026-01-01"),
                     ("text", "words to look for"),
                     ("type", "a STIX type; may be repeated"),
                     ("marking", "a TLP label"),
@@ -146,6 +147,14 @@ pub(super) fn routes() -> Vec<Route> {
             api,
             guarded!(api::objects::graph),
             about("An object's neighbourhood as a graph").gives::<api::objects::Graph>(),
+        ),
+        get(
+            "/api/v1/objects/{id}/related",
+            A::ReadIntelligence,
+            api,
+            guarded!(api::correlation::read),
+            about("What shares something with an object, and why")
+                .gives::<api::correlation::RelatedObjects>(),
         ),
         post(
             "/api/v1/objects/{id}/recall",
