@@ -18,6 +18,8 @@
 //! # Ok::<(), stix::StixError>(())
 //! ```
 
+pub mod attack;
+pub mod difference;
 pub mod entries;
 pub mod format;
 pub mod indicator;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::format::{Format, format_of};
 use shieldwall_exchange::indicator::IndicatorDraft;
-use shieldwall_exchange::list::List;
+use shieldwall_exchange::list::{self, List};
 use shieldwall_exchange::stix::{self, Object};
 use shieldwall_ledger::Draft;
 use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, VersionFilter};
@@ -41,7 +42,28 @@ pub enum Known {
     ByVersion,
 }
 
+/// What would become of what was handed in.
+pub struct Judged {
+    /// What it is.
+    pub format: Format,
+    /// What a reader is told; `accepted` counts the objects in `good`.
+    pub report: Report,
+    /// The objects that would be recorded, in the order they came.
+    pub good: Vec<Good>,
+}
+
+/// An object that would be recorded.
+pub struct Good {
+    /// What it says.
+    pub object: Object,
+    /// Its bytes as they came.
+    pub bytes: Vec<u8>,
+    /// Whether the group holds another version of it.
+    pub revises: bool,
+}
+
 /// What a list does not say of itself.
+#[derive(Clone, Debug, Default)]
 pub struct ListOptions {
     /// The indicators' role.
     pub role: IndicatorRole,
@@ -72,8 +94,59 @@ impl Desk {
     /// Checks the objects of a bundle or envelope and records the good ones.
     ///
     /// # Errors
-    /// 400 for a body that is no JSON of STIX objects at all, else as `App::append`.
+    /// As [`Desk::judge`] and [`Desk::record`].
     pub async fn take(&self, bytes: &[u8], known: Known) -> Result<Report, Problem> {
+        self.record(self.judge(bytes, known).await?).await
+    }
+
+    /// Says what would become of whatever is handed in, as [`Desk::record`] would do it; records nothing.
+    ///
+    /// # Errors
+    /// 400 for what is in no format this version reads, else as [`Desk::judge`].
+    pub async fn judge_any(&self, bytes: &[u8], options: &ListOptions) -> Result<Judged, Problem> {
+        let format =
+            format_of(bytes).map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
+        let list = match format {
+            Format::Stix => return self.judge(bytes, Known::ByVersion).await,
+            Format::Csv => list::read_csv(bytes),
+            Format::Plain => list::read_plain(bytes),
+        };
+        let list = list.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
+        Ok(Judged { format, ..self.judge_list(list, options).await? })
+    }
+
+    /// Makes indicators of a list's values and records those whose value the group does not hold.
+    ///
+    /// # Errors
+    /// As [`Desk::take`].
+    pub async fn take_list(&self, list: List, options: &ListOptions) -> Result<Report, Problem> {
+        self.record(self.judge_list(list, options).await?).await
+    }
+
+    /// Makes indicators of a list's values and judges them; values the group holds are nothing new.
+    ///
+    /// # Errors
+    /// As [`Desk::judge`].
+    pub async fn judge_list(&self, list: List, options: &ListOptions) -> Result<Judged, Problem> {
+        let directory = self.app.directory();
+        let member = directory.member(self.permit.member()).ok_or_else(Problem::absent)?;
+        let envelope = envelope_of(&list, member, options, self.app.now());
+        let mut judged = self.judge(&envelope, Known::ById).await?;
+        judged.report.refused.extend(list.refused.into_iter().map(|line| Refused {
+            index: line.line,
+            id: None,
+            path: format!("line {}", line.line),
+            code: line.code.to_owned(),
+            reason: line.reason,
+        }));
+        Ok(judged)
+    }
+
+    /// Says what would become of the objects of a bundle or envelope; records nothing.
+    ///
+    /// # Errors
+    /// 400 for a body that is no JSON of STIX objects at all, else as `App::read`.
+    pub async fn judge(&self, bytes: &[u8], known: Known) -> Result<Judged, Problem> {
         let app = &self.app;
         let ceiling =
             app.directory().group(self.group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
@@ -84,52 +157,38 @@ impl Desk {
         report.refused = checked.refused.into_iter().map(Refused::from).collect();
         report.warnings = checked.accepted.iter().flat_map(Refused::remarks).take(REMARKS_MAX).collect();
         let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
-        let mut good = Vec::with_capacity(checked.accepted.len());
+        let mut fit = Vec::with_capacity(checked.accepted.len());
         for object in checked.accepted {
-            let slice = object.slice(bytes);
             match unfit(&object, ceiling, ahead) {
-                Some((path, code, reason)) => {
-                    report.refused.push(refused(&object, path, code, reason));
-                }
-                None => good.push((object, slice)),
+                Some((path, code, reason)) => report.refused.push(refused(&object, path, code, reason)),
+                None => fit.push(object),
             }
         }
-        for piece in good.chunks(limits::COMMIT_ENTRIES_MAX) {
-            self.take_piece(piece, known, &mut report).await?;
+        let mut judged = Judged { format: Format::Stix, report, good: Vec::with_capacity(fit.len()) };
+        let mut within: BTreeSet<(String, Timestamp)> = BTreeSet::new();
+        let mut left = fit.into_iter();
+        loop {
+            let piece: Vec<Object> = left.by_ref().take(limits::COMMIT_ENTRIES_MAX).collect();
+            if piece.is_empty() {
+                break;
+            }
+            self.judge_piece(piece, bytes, known, &mut within, &mut judged).await?;
         }
-        report.refused.sort_by_key(|refused| refused.index);
-        metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
-        metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
-        Ok(report)
+        judged.report.refused.sort_by_key(|refused| refused.index);
+        judged.report.accepted = judged.good.len();
+        Ok(judged)
     }
 
-    /// Makes indicators of a list's values and records those whose value the group does not hold.
-    ///
-    /// # Errors
-    /// As [`Desk::take`].
-    pub async fn take_list(&self, list: List, options: &ListOptions) -> Result<Report, Problem> {
-        let directory = self.app.directory();
-        let member = directory.member(self.permit.member()).ok_or_else(Problem::absent)?;
-        let envelope = envelope_of(&list, member, options, self.app.now());
-        let mut report = self.take(&envelope, Known::ById).await?;
-        report.refused.extend(list.refused.into_iter().map(|line| Refused {
-            index: line.line,
-            id: None,
-            path: format!("line {}", line.line),
-            code: line.code.to_owned(),
-            reason: line.reason,
-        }));
-        Ok(report)
-    }
-
-    async fn take_piece(
+    async fn judge_piece(
         &self,
-        piece: &[(Object, &[u8])],
+        piece: Vec<Object>,
+        bytes: &[u8],
         known_by: Known,
-        report: &mut Report,
+        within: &mut BTreeSet<(String, Timestamp)>,
+        judged: &mut Judged,
     ) -> Result<(), Problem> {
         let wanted: Vec<(String, Timestamp)> =
-            piece.iter().map(|(object, _)| (object.id.to_string(), object.version)).collect();
+            piece.iter().map(|object| (object.id.to_string(), object.version)).collect();
         let (scope, group) = (self.scope.clone(), self.group);
         let held = self
             .app
@@ -140,24 +199,49 @@ impl Desk {
                     .collect::<Result<Vec<_>, _>>()
             })
             .await?;
-        let mut drafts = Vec::with_capacity(piece.len());
-        let mut within: BTreeSet<(&str, Timestamp)> = BTreeSet::new();
-        for ((object, slice), held) in piece.iter().zip(held) {
+        for (object, held) in piece.into_iter().zip(held) {
             if held.as_ref().is_some_and(|held| held.owner != Some(self.permit.member())) {
                 let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
-                report.refused.push(refused(object, "id", "stix.owner.other", reason.into()));
+                judged.report.refused.push(refused(&object, "id", "stix.owner.other", reason.into()));
             } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
-                || !within.insert((object.id.as_str(), object.version))
+                || !within.insert((object.id.to_string(), object.version))
             {
-                report.repeated += 1;
+                judged.report.repeated += 1;
             } else {
-                drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, slice.to_vec()));
+                let bytes = object.slice(bytes).to_vec();
+                judged.good.push(Good { revises: held.is_some(), object, bytes });
             }
         }
-        if !drafts.is_empty() {
+        Ok(())
+    }
+
+    /// Records what was judged good.
+    ///
+    /// # Errors
+    /// As `App::append`.
+    pub async fn record(&self, judged: Judged) -> Result<Report, Problem> {
+        let Judged { mut report, good, .. } = judged;
+        report.accepted = 0;
+        let mut left = good.into_iter();
+        loop {
+            let drafts: Vec<Draft> = left
+                .by_ref()
+                .take(limits::COMMIT_ENTRIES_MAX)
+                .map(|good| Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes))
+                .collect();
+            if drafts.is_empty() {
+                break;
+            }
             report.accepted += self.app.append(drafts).await?.len();
         }
-        Ok(())
+        metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
+        metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
+        Ok(report)
+    }
+
+    /// The group this desk shares in.
+    pub const fn group(&self) -> GroupId {
+        self.group
     }
 
     /// Takes back the object `id`, in all its versions, from everybody.

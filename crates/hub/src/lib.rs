@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod fold;
 pub mod i18n;
 pub mod intake;
+mod multipart;
 pub mod pages;
 pub mod problem;
 pub mod routes;

@@ -6,11 +6,14 @@ use shieldwall_exchange::stix;
 
 pub mod alliance;
 pub mod document;
+pub mod graph;
 pub mod health;
 pub mod ledger;
+pub mod matrix;
 pub mod me;
 pub mod objects;
 pub mod picture;
+pub mod preview;
 pub mod sensors;
 pub mod sightings;
 pub mod tokens;

@@ -10,6 +10,7 @@ use crate::api::objects::{self, ObjectBody, ObjectRead, Relation};
 use crate::ask::{Ask, see_other};
 use crate::fold::{IndicatorState, collection};
 use crate::intake::Desk;
+use crate::pages::audience::AudiencePanel;
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
 use crate::pages::indent::indented;
@@ -149,15 +150,17 @@ struct RecallPage {
     group_name: String,
     reason: String,
     error: Option<String>,
+    audience: Option<AudiencePanel>,
 }
 
 /// Whether a name is a value (a hash, an address, a path) rather than words: it is then set to be read letter by letter.
-fn is_value(name: &str) -> bool {
+pub(crate) fn is_value(name: &str) -> bool {
     let one_word = !name.contains(' ') && name.contains(['.', ':', '/', '\\', '@']);
     one_word || name.split(' ').any(|word| word.len() >= 32)
 }
 
-fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
+/// The member that shared an object, or the hub.
+pub(crate) fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
     let directory = ask.app.directory();
     let member = owner
         .and_then(|id| id.parse::<MemberId>().ok())
@@ -165,7 +168,8 @@ fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
     member.unwrap_or_else(|| t.text("owner-none"))
 }
 
-fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
+/// What a group's id is called by this reader.
+pub(crate) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
     group.parse().map_or_else(
         |_| group.to_owned(),
         |id| group_name(t, &ask.app.directory(), id, ask.reader().member()),
@@ -173,7 +177,11 @@ fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
 }
 
 /// A choice of everything, then of each.
-fn with_any(any: String, chosen: Option<&str>, each: impl Iterator<Item = (String, String)>) -> Vec<Choice> {
+pub(crate) fn with_any(
+    any: String,
+    chosen: Option<&str>,
+    each: impl Iterator<Item = (String, String)>,
+) -> Vec<Choice> {
     let mut choices = vec![Choice { value: String::new(), label: any, chosen: chosen.is_none() }];
     choices.extend(each.map(|(value, label)| Choice {
         chosen: chosen == Some(value.as_str()),
@@ -425,6 +433,7 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
         group: group.to_string(),
         reason,
         error: error.as_ref().map(|problem| t.problem(problem)),
+        audience: AudiencePanel::of(t, &ask.app.directory(), group, ask.reader().member()),
     };
     match &error {
         Some(problem) => html_about(problem, &page),

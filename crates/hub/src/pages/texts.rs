@@ -226,6 +226,11 @@ impl Texts {
         self.known(&format!("type-{object_type}")).unwrap_or_else(|| object_type.to_owned())
     }
 
+    /// How much was seen of a technique, in words.
+    pub fn band(self, band: &u8) -> String {
+        self.text(&format!("matrix-band-{band}"))
+    }
+
     /// What happened, from a problem: in this language where the code has a text, else as the problem says it.
     pub fn problem(self, problem: &Problem) -> String {
         self.known(&problem_key(problem.code)).unwrap_or_else(|| problem.detail.clone())

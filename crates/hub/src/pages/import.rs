@@ -1,0 +1,287 @@
+//! Handing intelligence in by page: paste or upload, see what would become of it, see who will see it, share.
+//!
+//! Nothing is kept between the steps but in the form itself, and the one that shares judges anew: what is recorded is
+//! what the door says then, not what an older preview said.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+use shieldwall_exchange::format::Format;
+use shieldwall_model::id::GroupId;
+use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::limits;
+use shieldwall_model::marking::Tlp;
+
+use crate::api::preview::Offered;
+use crate::api::{Refused, Report};
+use crate::ask::{Ask, Form};
+use crate::intake::{Desk, ListOptions};
+use crate::pages::audience::{AudiencePanel, Meaning, meanings};
+use crate::pages::forms::Choice;
+use crate::pages::frame::{Frame, Place};
+use crate::pages::intelligence::{is_value, with_any};
+use crate::pages::markup::Html;
+use crate::pages::members::group_name;
+use crate::pages::tabs::{self, Tab};
+use crate::pages::texts::Texts;
+use crate::pages::{html, html_about};
+use crate::problem::Problem;
+
+/// Rows of each table a preview shows; the numbers are always whole.
+const ROWS_MAX: usize = 100;
+
+/// What was typed.
+struct Typed {
+    content: String,
+    group: GroupId,
+    role: IndicatorRole,
+    marking: Option<Tlp>,
+    name: String,
+}
+
+/// An object that would be shared, as its row shows it.
+struct SharedRow {
+    name: String,
+    is_value: bool,
+    object_type: String,
+    tlp: Html,
+    revises: bool,
+}
+
+/// Something refused or remarked on, as its row shows it.
+struct RefusedRow {
+    place: String,
+    id: Option<String>,
+    reason: String,
+    code: String,
+}
+
+/// What would become of what was handed in, or did.
+struct Outcome {
+    format: String,
+    is_list: bool,
+    accepted: String,
+    none: bool,
+    repeated: String,
+    refused: String,
+    has_refused: bool,
+    shared: Vec<SharedRow>,
+    shared_more: Option<String>,
+    refusals: Vec<RefusedRow>,
+    refusals_more: Option<String>,
+    remarks: Vec<RefusedRow>,
+    meanings: Vec<Meaning>,
+}
+
+/// One of the four steps.
+struct Step {
+    label: String,
+    current: bool,
+    done: bool,
+}
+
+#[derive(Template)]
+#[template(path = "intelligence/import.html")]
+struct ImportPage {
+    t: Texts,
+    frame: Frame,
+    tabs: Vec<Tab>,
+    step: u8,
+    steps: Vec<Step>,
+    most: String,
+    error: Option<String>,
+    typed: Typed,
+    groups: Vec<Choice>,
+    roles: Vec<Choice>,
+    markings: Vec<Choice>,
+    outcome: Option<Outcome>,
+    audience: Option<AudiencePanel>,
+}
+
+/// `GET /intelligence/import`.
+///
+/// # Errors
+/// As `App::read`.
+pub async fn start(ask: Ask) -> Result<Response, Problem> {
+    let typed = Typed {
+        content: String::new(),
+        group: GroupId::ALLIANCE,
+        role: IndicatorRole::default(),
+        marking: None,
+        name: String::new(),
+    };
+    html(&page(&ask, 1, typed, None, None).await?)
+}
+
+/// `POST /intelligence/import`: the step the form names: `preview`, `audience` or `share`.
+///
+/// # Errors
+/// 404 for a group the member is not party to; what cannot be read is the form again.
+pub async fn go_on(mut ask: Ask) -> Result<Response, Problem> {
+    let form = ask.form().await?;
+    let typed = typed(&form)?;
+    // Hidden and absent groups answer alike, before anything is said of what was typed.
+    let desk = Desk::of(&ask, typed.group)?;
+    let options = ListOptions {
+        role: typed.role,
+        marking: typed.marking,
+        name: Some(typed.name.clone()).filter(|name| !name.is_empty()),
+    };
+    let judged = match content(&form, &typed) {
+        Ok(bytes) => desk.judge_any(bytes, &options).await,
+        Err(problem) => Err(problem),
+    };
+    let judged = match judged {
+        Ok(judged) => judged,
+        Err(problem) if problem.status.is_client_error() => return again(&ask, typed, &problem).await,
+        Err(problem) => return Err(problem),
+    };
+    // A file becomes the form's text from here on.
+    let typed = match form.file("file").filter(|bytes| !bytes.is_empty()) {
+        Some(bytes) => Typed { content: String::from_utf8_lossy(bytes).into_owned(), ..typed },
+        None => typed,
+    };
+    let step = match form.get("step") {
+        "share" => 4,
+        "audience" if !judged.good.is_empty() => 3,
+        _ => 2,
+    };
+    let t = Texts::new(ask.language);
+    let format = judged.format;
+    let markings: Vec<Option<Tlp>> = judged.good.iter().map(|good| good.object.tlp).collect();
+    let shared: Vec<Offered> = judged.good.iter().take(ROWS_MAX).map(Offered::from).collect();
+    let report = if step == 4 { desk.record(judged).await? } else { judged.report };
+    let outcome = outcome(t, format, &report, &shared, &markings);
+    html(&page(&ask, step, typed, Some(outcome), None).await?)
+}
+
+/// The first step again, with what is wrong.
+async fn again(ask: &Ask, typed: Typed, problem: &Problem) -> Result<Response, Problem> {
+    let said = Texts::new(ask.language).problem(problem);
+    html_about(problem, &page(ask, 1, typed, None, Some(said)).await?)
+}
+
+fn typed(form: &Form) -> Result<Typed, Problem> {
+    let read = |name: &'static str| Some(form.get(name)).filter(|text| !text.is_empty());
+    let unknown = |error: String| Problem::unreadable("query.unreadable", error);
+    Ok(Typed {
+        content: form.verbatim("content").to_owned(),
+        group: match read("group") {
+            Some(group) => group.parse().map_err(|_| Problem::absent())?,
+            None => GroupId::ALLIANCE,
+        },
+        role: match read("role") {
+            Some(role) => role.parse::<IndicatorRole>().map_err(|error| unknown(error.to_string()))?,
+            None => IndicatorRole::default(),
+        },
+        marking: read("marking")
+            .map(|marking| marking.parse::<Tlp>().map_err(|error| unknown(error.to_string())))
+            .transpose()?,
+        name: form.get("name").chars().take(limits::NAME_BYTES_MAX / 4).collect(),
+    })
+}
+
+/// What was handed in: the file if there is one, else what was pasted.
+fn content<'f>(form: &'f Form, typed: &'f Typed) -> Result<&'f [u8], Problem> {
+    let bytes =
+        form.file("file").filter(|bytes| !bytes.is_empty()).unwrap_or_else(|| typed.content.as_bytes());
+    if bytes.len() > limits::IMPORT_PAGE_BYTES_MAX {
+        let detail = format!(
+            "this page takes at most {} bytes; send more with `shieldwall feed import`",
+            limits::IMPORT_PAGE_BYTES_MAX
+        );
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "import.too_large", detail));
+    }
+    Ok(bytes)
+}
+
+fn outcome(t: Texts, format: Format, report: &Report, shared: &[Offered], markings: &[Option<Tlp>]) -> Outcome {
+    let more = |all: usize, shown: usize| (all > shown).then(|| t.count("rows-more", all - shown));
+    Outcome {
+        format: t.text(&format!("format-{}", format.as_str())),
+        is_list: format != Format::Stix,
+        accepted: t.number(if report.accepted == 0 { markings.len() } else { report.accepted }),
+        none: markings.is_empty(),
+        repeated: t.number(report.repeated),
+        refused: t.number(report.refused.len()),
+        has_refused: !report.refused.is_empty(),
+        shared: shared
+            .iter()
+            .map(|one| SharedRow {
+                is_value: is_value(&one.name),
+                name: one.name.clone(),
+                object_type: t.object_type(&one.object_type),
+                tlp: t.tlp(one.marking.as_deref()),
+                revises: one.revises,
+            })
+            .collect(),
+        shared_more: more(markings.len(), shared.len()),
+        refusals: report.refused.iter().take(ROWS_MAX).map(|one| refusal(t, one)).collect(),
+        refusals_more: more(report.refused.len(), ROWS_MAX),
+        remarks: report.warnings.iter().take(ROWS_MAX).map(|one| refusal(t, one)).collect(),
+        meanings: meanings(t, markings.iter().map(|tlp| tlp.map(Tlp::as_str))),
+    }
+}
+
+fn refusal(t: Texts, refused: &Refused) -> RefusedRow {
+    RefusedRow {
+        place: refused.path.clone(),
+        id: refused.id.clone(),
+        reason: t
+            .known(&format!("problem-{}", refused.code.replace(['.', '_'], "-")))
+            .unwrap_or_else(|| refused.reason.clone()),
+        code: refused.code.clone(),
+    }
+}
+
+async fn page(
+    ask: &Ask,
+    step: u8,
+    typed: Typed,
+    outcome: Option<Outcome>,
+    error: Option<String>,
+) -> Result<ImportPage, Problem> {
+    let t = Texts::new(ask.language);
+    let (directory, mine) = (ask.app.directory(), ask.reader().member());
+    let mut groups: Vec<(bool, bool, Choice)> = directory
+        .groups_of(mine)
+        .map(|group| {
+            let label = format!("{} ({})", group_name(t, &directory, group.id, mine), group.ceiling);
+            let choice = Choice { value: group.id.to_string(), label, chosen: group.id == typed.group };
+            (group.id == GroupId::home_of(mine), group.id != GroupId::ALLIANCE, choice)
+        })
+        .collect();
+    // The alliance's first, one's own last.
+    groups.sort_by(|a, b| (a.0, a.1, &a.2.label).cmp(&(b.0, b.1, &b.2.label)));
+    let names = ["import-step-give", "import-step-preview", "import-step-audience", "import-step-report"];
+    let chosen = typed.marking.map(|tlp| tlp.as_str().to_owned());
+    Ok(ImportPage {
+        t,
+        frame: Frame::of(ask, Place::Intelligence, "import-title").await?.back_to("/intelligence/import"),
+        tabs: tabs::intelligence(t, ask.reader(), "/intelligence/import"),
+        step,
+        steps: (1_u8..)
+            .zip(names)
+            .map(|(number, name)| Step { label: t.text(name), current: number == step, done: number < step })
+            .collect(),
+        most: t.number(limits::IMPORT_PAGE_BYTES_MAX / 1024 / 1024),
+        error,
+        groups: groups.into_iter().map(|(_, _, choice)| choice).collect(),
+        roles: IndicatorRole::ALL
+            .into_iter()
+            .map(|role| Choice {
+                value: role.as_str().into(),
+                label: t.text(&format!("role-label-{}", role.as_str())),
+                chosen: role == typed.role,
+            })
+            .collect(),
+        markings: with_any(
+            t.text("marking-none"),
+            chosen.as_deref(),
+            Tlp::ALL.into_iter().map(|tlp| (tlp.as_str().to_owned(), tlp.to_string())),
+        ),
+        audience: AudiencePanel::of(t, &directory, typed.group, mine).filter(|_| step >= 2),
+        outcome,
+        typed,
+    })
+}
