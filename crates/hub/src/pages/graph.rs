@@ -9,7 +9,7 @@ use crate::ask::Ask;
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
 use crate::pages::html;
-use crate::pages::intelligence::{is_value, with_any};
+use crate::pages::intelligence::{TYPES, is_value, with_any};
 use crate::pages::markup::Html;
 use crate::pages::tabs::{self, Tab};
 use crate::pages::texts::Texts;
@@ -41,6 +41,8 @@ struct Drawn {
     next: Option<String>,
     first: Option<String>,
     source: String,
+    /// What each type is called, as JSON for the drawing.
+    type_names: String,
     types: Vec<Choice>,
     labels: Vec<Choice>,
     markings: Vec<Choice>,
@@ -118,6 +120,7 @@ fn drawn(ask: &Ask, t: Texts, found: Graph, all: &Graph) -> Drawn {
         next: found.next.as_deref().map(|next| address(&ask.query, Some(next))),
         first: ask.query("after").map(|_| address(&ask.query, None)),
         source: source(&ask.query, &id),
+        type_names: type_names(t),
         types: with_any(
             t.text("filter-type-any"),
             ask.query("type"),
@@ -138,6 +141,11 @@ fn drawn(ask: &Ask, t: Texts, found: Graph, all: &Graph) -> Drawn {
         name,
         rows,
     }
+}
+
+fn type_names(t: Texts) -> String {
+    let named = TYPES.iter().map(|one| ((*one).to_owned(), serde_json::Value::String(t.object_type(one))));
+    serde_json::Value::Object(named.collect()).to_string()
 }
 
 fn sorted(items: impl Iterator<Item = String>) -> Vec<String> {

@@ -28,7 +28,7 @@ const WARNINGS_MAX: usize = 500;
 /// Values of an indicator listed among its facts.
 const VALUES_SHOWN_MAX: usize = 50;
 /// Types offered in the filter; the words of the search find the rest.
-const TYPES: [&str; 19] = [
+pub(crate) const TYPES: [&str; 19] = [
     "indicator",
     "malware",
     "campaign",
