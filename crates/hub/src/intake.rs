@@ -1,22 +1,24 @@
 //! The one door for intelligence: whatever comes in, by API, page, TAXII, list or peer, is checked and recorded here.
 
-use std::collections::BTreeSet;
+mod held;
+
+use std::borrow::Cow;
 
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
-use shieldwall_exchange::format::{Format, format_of};
 use shieldwall_exchange::indicator::IndicatorDraft;
-use shieldwall_exchange::list::{self, List};
-use shieldwall_exchange::stix::{self, Object};
+use shieldwall_exchange::list::List;
+use shieldwall_exchange::stix::{self, Object, Taken};
 use shieldwall_ledger::Draft;
-use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, VersionFilter};
+use shieldwall_ledger::reading::ReadError;
 use shieldwall_model::access::{Permit, ReadScope};
 use shieldwall_model::directory::Member;
-use shieldwall_model::id::{GroupId, MemberId, ObjectId};
+use shieldwall_model::id::{GroupId, ObjectId};
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
+use self::held::{Passed, Standing, held};
 use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
@@ -31,6 +33,13 @@ pub struct Desk {
     scope: ReadScope,
     permit: Permit,
     group: GroupId,
+    home: Option<Home>,
+}
+
+/// The sender's member's own log, for objects of which the group gets only a part.
+struct Home {
+    scope: ReadScope,
+    permit: Permit,
 }
 
 /// When an object counts as held already.
@@ -44,9 +53,7 @@ pub enum Known {
 
 /// What would become of what was handed in.
 pub struct Judged {
-    /// What it is.
-    pub format: Format,
-    /// What a reader is told; `accepted` counts the objects in `good`.
+    /// What its sender is told; `accepted` counts the objects in `good`.
     pub report: Report,
     /// The objects that would be recorded, in the order they came.
     pub good: Vec<Good>,
@@ -54,10 +61,12 @@ pub struct Judged {
 
 /// An object that would be recorded.
 pub struct Good {
-    /// What it says.
+    /// What it says, without what the group may not carry.
     pub object: Object,
-    /// Its bytes as they came.
+    /// Its bytes.
     pub bytes: Vec<u8>,
+    /// The whole of it, for the sender's member's own log, where the group gets a part alone.
+    pub whole: Option<Vec<u8>>,
     /// Whether the group holds another version of it.
     pub revises: bool,
 }
@@ -79,7 +88,20 @@ impl Desk {
     /// # Errors
     /// 404 when the reader's member is not party to the group.
     pub fn of(ask: &Ask, group: GroupId) -> Result<Self, Problem> {
-        Self::new(&ask.app, &ask.scope()?, ask.permit_in(group)?)
+        let scope = ask.scope()?;
+        let desk = Self::new(&ask.app, &scope, ask.permit_in(group)?)?;
+        let home = GroupId::home_of(ask.reader().member());
+        Ok(match (scope.only(home), ask.permit_in(home)) {
+            (Ok(scope), Ok(permit)) if home != group => desk.with_home(scope, permit),
+            _ => desk,
+        })
+    }
+
+    /// Has the whole of an object that the group gets only in part kept in the log of `permit`, the sender's member's own.
+    #[must_use]
+    pub fn with_home(mut self, scope: ReadScope, permit: Permit) -> Self {
+        self.home = Some(Home { scope, permit });
+        self
     }
 
     /// The desk of the permit's group.
@@ -88,7 +110,7 @@ impl Desk {
     /// 404 when the permit is for no group, or the scope does not cover it.
     pub fn new(app: &App, scope: &ReadScope, permit: Permit) -> Result<Self, Problem> {
         let group = permit.group().ok_or_else(Problem::absent)?;
-        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group })
+        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group, home: None })
     }
 
     /// Checks the objects of a bundle or envelope and records the good ones.
@@ -99,22 +121,6 @@ impl Desk {
         self.record(self.judge(bytes, known).await?).await
     }
 
-    /// Says what would become of whatever is handed in, as [`Desk::record`] would do it; records nothing.
-    ///
-    /// # Errors
-    /// 400 for what is in no format this version reads, else as [`Desk::judge`].
-    pub async fn judge_any(&self, bytes: &[u8], options: &ListOptions) -> Result<Judged, Problem> {
-        let format =
-            format_of(bytes).map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-        let list = match format {
-            Format::Stix => return self.judge(bytes, Known::ByVersion).await,
-            Format::Csv => list::read_csv(bytes),
-            Format::Plain => list::read_plain(bytes),
-        };
-        let list = list.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-        Ok(Judged { format, ..self.judge_list(list, options).await? })
-    }
-
     /// Makes indicators of a list's values and records those whose value the group does not hold.
     ///
     /// # Errors
@@ -123,7 +129,44 @@ impl Desk {
         self.record(self.judge_list(list, options).await?).await
     }
 
-    /// Makes indicators of a list's values and judges them; values the group holds are nothing new.
+    /// Says what would become of the objects of a bundle or envelope; records nothing.
+    ///
+    /// # Errors
+    /// 400 for a body that is no JSON of STIX objects at all, else as `App::read`.
+    pub async fn judge(&self, bytes: &[u8], known: Known) -> Result<Judged, Problem> {
+        let app = &self.app;
+        let ceiling =
+            app.directory().group(self.group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
+        let read = if known == Known::ById { stix::read_bundle(bytes) } else { stix::read_envelope(bytes) };
+        let checked = read.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
+        let mut report =
+            Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
+        report.refused = checked.refused.into_iter().map(Refused::from).collect();
+        let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
+        let mut fitting = Vec::with_capacity(checked.accepted.len());
+        for object in checked.accepted {
+            let slice = object.slice(bytes);
+            match stix::upgrade(object, slice) {
+                Ok(upgraded) => {
+                    for taken in upgraded {
+                        self.fit(taken, ceiling, ahead, &mut fitting, &mut report);
+                    }
+                }
+                Err(refusal) => report.refused.push(refusal.into()),
+            }
+        }
+        let (mut passed, mut fresh) = (Passed::default(), Vec::with_capacity(fitting.len()));
+        for piece in fitting.chunks(limits::COMMIT_ENTRIES_MAX) {
+            self.judge_piece(piece, known, &mut passed, &mut fresh, &mut report).await?;
+        }
+        let good = fitting.into_iter().zip(fresh).filter_map(|(fitting, fresh)| Some(Good::of(fitting, fresh?)));
+        let good: Vec<Good> = good.collect();
+        report.refused.sort_by_key(|refused| refused.index);
+        report.accepted = good.len();
+        Ok(Judged { report, good })
+    }
+
+    /// Says what would become of a list: indicators are made of its values, and those the group holds are nothing new.
     ///
     /// # Errors
     /// As [`Desk::judge`].
@@ -142,97 +185,25 @@ impl Desk {
         Ok(judged)
     }
 
-    /// Says what would become of the objects of a bundle or envelope; records nothing.
-    ///
-    /// # Errors
-    /// 400 for a body that is no JSON of STIX objects at all, else as `App::read`.
-    pub async fn judge(&self, bytes: &[u8], known: Known) -> Result<Judged, Problem> {
-        let app = &self.app;
-        let ceiling =
-            app.directory().group(self.group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
-        let read = if known == Known::ById { stix::read_bundle(bytes) } else { stix::read_envelope(bytes) };
-        let checked = read.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-        let mut report =
-            Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
-        report.refused = checked.refused.into_iter().map(Refused::from).collect();
-        report.warnings = checked.accepted.iter().flat_map(Refused::remarks).take(REMARKS_MAX).collect();
-        let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
-        let mut fit = Vec::with_capacity(checked.accepted.len());
-        for object in checked.accepted {
-            match unfit(&object, ceiling, ahead) {
-                Some((path, code, reason)) => report.refused.push(refused(&object, path, code, reason)),
-                None => fit.push(object),
-            }
-        }
-        let mut judged = Judged { format: Format::Stix, report, good: Vec::with_capacity(fit.len()) };
-        let mut within: BTreeSet<(String, Timestamp)> = BTreeSet::new();
-        let mut left = fit.into_iter();
-        loop {
-            let piece: Vec<Object> = left.by_ref().take(limits::COMMIT_ENTRIES_MAX).collect();
-            if piece.is_empty() {
-                break;
-            }
-            self.judge_piece(piece, bytes, known, &mut within, &mut judged).await?;
-        }
-        judged.report.refused.sort_by_key(|refused| refused.index);
-        judged.report.accepted = judged.good.len();
-        Ok(judged)
-    }
-
-    async fn judge_piece(
-        &self,
-        piece: Vec<Object>,
-        bytes: &[u8],
-        known_by: Known,
-        within: &mut BTreeSet<(String, Timestamp)>,
-        judged: &mut Judged,
-    ) -> Result<(), Problem> {
-        let wanted: Vec<(String, Timestamp)> =
-            piece.iter().map(|object| (object.id.to_string(), object.version)).collect();
-        let (scope, group) = (self.scope.clone(), self.group);
-        let held = self
-            .app
-            .read(move |reading| {
-                wanted
-                    .iter()
-                    .map(|(id, version)| held(reading, &scope, group, id, *version))
-                    .collect::<Result<Vec<_>, _>>()
-            })
-            .await?;
-        for (object, held) in piece.into_iter().zip(held) {
-            if held.as_ref().is_some_and(|held| held.owner != Some(self.permit.member())) {
-                let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
-                judged.report.refused.push(refused(&object, "id", "stix.owner.other", reason.into()));
-            } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
-                || !within.insert((object.id.to_string(), object.version))
-            {
-                judged.report.repeated += 1;
-            } else {
-                let bytes = object.slice(bytes).to_vec();
-                judged.good.push(Good { revises: held.is_some(), object, bytes });
-            }
-        }
-        Ok(())
-    }
-
     /// Records what was judged good.
     ///
     /// # Errors
     /// As `App::append`.
     pub async fn record(&self, judged: Judged) -> Result<Report, Problem> {
-        let Judged { mut report, good, .. } = judged;
+        let Judged { mut report, good } = judged;
         report.accepted = 0;
-        let mut left = good.into_iter();
-        loop {
-            let drafts: Vec<Draft> = left
-                .by_ref()
-                .take(limits::COMMIT_ENTRIES_MAX)
-                .map(|good| Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes))
-                .collect();
-            if drafts.is_empty() {
-                break;
+        let at_home = GroupId::home_of(self.permit.member());
+        let mut left = good.into_iter().peekable();
+        while left.peek().is_some() {
+            let (mut drafts, mut kept) = (Vec::new(), 0);
+            for good in left.by_ref().take(limits::COMMIT_ENTRIES_MAX) {
+                drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes));
+                if let (Some(whole), Some(home)) = (good.whole, &self.home) {
+                    drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole));
+                    kept += 1;
+                }
             }
-            report.accepted += self.app.append(drafts).await?.len();
+            report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
         }
         metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
         metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
@@ -242,6 +213,92 @@ impl Desk {
     /// The group this desk shares in.
     pub const fn group(&self) -> GroupId {
         self.group
+    }
+
+    /// Finds what of an object has a place in this group: all of it, it without the parts marked too strictly, or none.
+    fn fit<'b>(
+        &self,
+        taken: Taken<'b>,
+        ceiling: Tlp,
+        ahead: Timestamp,
+        good: &mut Vec<Fitting<'b>>,
+        report: &mut Report,
+    ) {
+        Refused::remarks(&taken.object).for_each(|remark| remember(remark, report));
+        if let Some((path, code, reason)) = unfit(&taken.object, ceiling, ahead) {
+            report.refused.push(refused(&taken.object, path, code, reason));
+            return;
+        }
+        match stix::cut(&taken.object, &taken.bytes, ceiling) {
+            Ok(None) => good.push(Fitting { taken, whole: None }),
+            Ok(Some(cut)) => {
+                let whole =
+                    if self.home.is_some() { "; the whole object is in your member's own log" } else { "" };
+                let reason = format!(
+                    "{} marked more strictly than {ceiling}, the most this group carries, and was cut out{whole}",
+                    cut.told()
+                );
+                remember(refused(&taken.object, "granular_markings", "stix.marking.cut", reason), report);
+                good.push(Fitting { taken: cut.taken, whole: Some(taken.bytes) });
+            }
+            Err(problem) => {
+                let stix::Problem { path, code, reason } = problem;
+                report.refused.push(refused(&taken.object, &path, code.as_str(), reason));
+            }
+        }
+    }
+
+    /// Finds of each object whether it is new to the group, in the order they stand.
+    async fn judge_piece<'p>(
+        &self,
+        piece: &'p [Fitting<'_>],
+        known_by: Known,
+        passed: &mut Passed<'p>,
+        fresh: &mut Vec<Option<Fresh>>,
+        report: &mut Report,
+    ) -> Result<(), Problem> {
+        let wanted: Vec<(String, Timestamp, bool)> = piece
+            .iter()
+            .map(|fitting| {
+                let object = &fitting.taken.object;
+                (object.id.to_string(), object.version, fitting.whole.is_some())
+            })
+            .collect();
+        let (scope, group) = (self.scope.clone(), self.group);
+        let home = self.home.as_ref().map(|home| home.scope.clone());
+        let at_home = GroupId::home_of(self.permit.member());
+        let held =
+            self.app
+                .read(move |reading| {
+                    let one = |(id, version, cut): &(String, Timestamp, bool)| {
+                        let whole = match home.as_ref().filter(|_| *cut) {
+                            Some(scope) => held(reading, scope, at_home, id, *version)?
+                                .is_some_and(|held| held.this_version),
+                            None => false,
+                        };
+                        Ok::<_, ReadError>((held(reading, &scope, group, id, *version)?, whole))
+                    };
+                    wanted.iter().map(one).collect::<Result<Vec<_>, _>>()
+                })
+                .await?;
+        let (member, by_id) = (self.permit.member(), known_by == Known::ById);
+        for (Fitting { taken, .. }, (held, whole_held)) in piece.iter().zip(&held) {
+            let mut new = None;
+            match passed.judge(&taken.object, &taken.bytes, held.as_ref(), member, by_id) {
+                Standing::Refused(path, code, reason) => {
+                    report.refused.push(refused(&taken.object, path, code, reason.into()));
+                }
+                Standing::Repeated(remark) => {
+                    report.repeated += 1;
+                    if let Some((code, reason)) = remark {
+                        remember(refused(&taken.object, "", code.as_str(), reason.into()), report);
+                    }
+                }
+                Standing::New => new = Some(Fresh { revises: held.is_some(), whole_held: *whole_held }),
+            }
+            fresh.push(new);
+        }
+        Ok(())
     }
 
     /// Takes back the object `id`, in all its versions, from everybody.
@@ -302,6 +359,32 @@ fn envelope_of(list: &List, member: &Member, options: &ListOptions, now: Timesta
     envelope
 }
 
+/// An object with a place in the group.
+struct Fitting<'b> {
+    /// What the group gets.
+    taken: Taken<'b>,
+    /// The whole object, where the group gets only a part.
+    whole: Option<Cow<'b, [u8]>>,
+}
+
+/// Of an object that is new to the group.
+struct Fresh {
+    revises: bool,
+    whole_held: bool,
+}
+
+impl Good {
+    fn of(fitting: Fitting<'_>, fresh: Fresh) -> Self {
+        let Fitting { taken, whole } = fitting;
+        Self {
+            object: taken.object,
+            bytes: taken.bytes.into_owned(),
+            whole: whole.filter(|_| !fresh.whole_held).map(Cow::into_owned),
+            revises: fresh.revises,
+        }
+    }
+}
+
 /// Why a valid object has no place in this group.
 fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
     if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
@@ -320,6 +403,13 @@ fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static st
     None
 }
 
+/// Tells a remark, up to [`REMARKS_MAX`].
+fn remember(remark: Refused, report: &mut Report) {
+    if report.warnings.len() < REMARKS_MAX {
+        report.warnings.push(remark);
+    }
+}
+
 fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
     Refused {
         index: object.index,
@@ -328,30 +418,4 @@ fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
         code: code.into(),
         reason,
     }
-}
-
-/// What a group holds of an object.
-struct Held {
-    owner: Option<MemberId>,
-    this_version: bool,
-}
-
-fn held(
-    reading: &Reading<'_>,
-    scope: &ReadScope,
-    group: GroupId,
-    id: &str,
-    version: Timestamp,
-) -> Result<Option<Held>, ReadError> {
-    let Some(latest) = reading.latest_object(scope, group, id)? else { return Ok(None) };
-    let this_version = latest.version == version || {
-        let query = ObjectQuery {
-            ids: vec![id.to_owned()],
-            versions: VersionFilter { at: vec![version], last: false, ..VersionFilter::default() },
-            include_withdrawn: true,
-            ..ObjectQuery::new(group, 1)
-        };
-        !reading.manifest(scope, &query)?.rows.is_empty()
-    };
-    Ok(Some(Held { owner: latest.owner, this_version }))
 }
