@@ -24,6 +24,8 @@ pub mod entries;
 pub mod format;
 pub mod indicator;
 pub mod list;
+pub mod peer;
+pub mod prose;
 pub mod role;
 pub mod stix;
 pub mod taxii;
