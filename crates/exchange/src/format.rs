@@ -14,17 +14,6 @@ pub enum Format {
     Plain,
 }
 
-impl Format {
-    /// The format's name as answers write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stix => "stix",
-            Self::Csv => "csv",
-            Self::Plain => "plain",
-        }
-    }
-}
-
 /// Why an input is nothing this version reads.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {

@@ -566,6 +566,8 @@ tlp-meaning-red = For the eyes of the recipients alone. Nobody passes it on.
 format-stix = STIX
 format-csv = CSV
 format-plain = List
+format-prose = Free text
+format-any = Told from content
 import-title = Share intelligence
 import-lead = Paste or upload, look at what would happen, see who will see it, then share. Nothing is sent before the last step.
 import-steps = Steps
@@ -575,7 +577,7 @@ import-step-audience = Who will see it
 import-step-report = Done
 import-step-done = done
 import-content = Paste here
-import-content-hint = A STIX bundle, CSV, or one value a line: addresses, names, URLs, hashes. Spellings such as hxxp and [.] are understood.
+import-content-hint = A STIX bundle, CSV, one value a line, or free text with addresses, names, URLs and hashes in it. Spellings such as hxxp and [.] are understood.
 import-file = Or choose a file
 import-file-hint = At most { $most } MiB. For more, use the command shieldwall feed import.
 import-look = Look first
@@ -591,7 +593,20 @@ import-name-hint = Such as: phishing of 12 May
 import-again = Look again
 import-who = Who will see it
 import-back = Back
-import-cut = { $count } are refused and stay with you.
+import-cut = { $count ->
+    [one] { $shown } is refused and stays with you.
+   *[other] { $shown } are refused and stay with you.
+}
+import-cut-parts = { $count ->
+    [one] From { $shown } object, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
+   *[other] From { $shown } objects, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
+}
+import-read-as = Read as
+import-column = Column of values
+import-column-kind = Column of kinds
+import-column-label = Column of labels
+import-column-any = Found by content
+event-version = version of { $at }
 import-for-good = It is recorded in the group’s ledger for good, in your member’s name. You can take it back later; the entry stays.
 import-share = Share now
 import-shared = What would be shared

@@ -574,6 +574,8 @@ tlp-meaning-red = Pour les seuls destinataires. Personne ne le transmet.
 format-stix = STIX
 format-csv = CSV
 format-plain = Liste
+format-prose = Texte libre
+format-any = Reconnu par le contenu
 import-title = Partager du renseignement
 import-lead = Collez ou téléversez, regardez ce qui se passerait, voyez qui le verra, puis partagez. Rien n’est envoyé avant la dernière étape.
 import-steps = Étapes
@@ -583,7 +585,7 @@ import-step-audience = Qui le verra
 import-step-report = Terminé
 import-step-done = fait
 import-content = Collez ici
-import-content-hint = Un lot STIX, du CSV, ou une valeur par ligne : adresses, noms, URL, empreintes. Les graphies comme hxxp et [.] sont comprises.
+import-content-hint = Un lot STIX, du CSV, une valeur par ligne, ou du texte libre contenant des adresses, noms, URL et empreintes. Les graphies comme hxxp et [.] sont comprises.
 import-file = Ou choisissez un fichier
 import-file-hint = Au plus { $most } Mio. Au-delà, utilisez la commande shieldwall feed import.
 import-look = Regarder d’abord
@@ -599,7 +601,20 @@ import-name-hint = Par exemple : hameçonnage du 12 mai
 import-again = Regarder encore
 import-who = Qui le verra
 import-back = Retour
-import-cut = { $count } sont refusés et restent chez vous.
+import-cut = { $count ->
+    [one] { $shown } est refusé et reste chez vous.
+   *[other] { $shown } sont refusés et restent chez vous.
+}
+import-cut-parts = { $count ->
+    [one] De { $shown } objet, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
+   *[other] De { $shown } objets, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
+}
+import-read-as = Lire comme
+import-column = Colonne des valeurs
+import-column-kind = Colonne des natures
+import-column-label = Colonne des étiquettes
+import-column-any = Trouvée par le contenu
+event-version = version du { $at }
 import-for-good = L’inscription au registre du groupe est définitive, au nom de votre membre. Vous pourrez retirer l’objet plus tard ; l’entrée demeure.
 import-share = Partager maintenant
 import-shared = Ce qui serait partagé

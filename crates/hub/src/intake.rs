@@ -1,5 +1,6 @@
 //! The one door for intelligence: whatever comes in, by API, page, TAXII, list or peer, is checked and recorded here.
 
+mod given;
 mod held;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
+pub use self::given::{Form, Given};
 use self::held::{Passed, Standing, held};
 use crate::api::{Refused, Report};
 use crate::app::App;
@@ -69,6 +71,8 @@ pub struct Good {
     pub whole: Option<Vec<u8>>,
     /// Whether the group holds another version of it.
     pub revises: bool,
+    /// Whether the group gets a part of it alone.
+    pub cut: bool,
 }
 
 /// What a list does not say of itself.
@@ -377,6 +381,7 @@ impl Good {
     fn of(fitting: Fitting<'_>, fresh: Fresh) -> Self {
         let Fitting { taken, whole } = fitting;
         Self {
+            cut: whole.is_some(),
             object: taken.object,
             bytes: taken.bytes.into_owned(),
             whole: whole.filter(|_| !fresh.whole_held).map(Cow::into_owned),

@@ -96,7 +96,8 @@ export function look(element: HTMLElement, width: number, name: (node: cytoscape
       },
     },
     { selector: "edge.quiet", style: { label: "" } },
-    { selector: "edge.loud", style: { label: "data(label)", "line-color": c.accent, "target-arrow-color": c.accent, width: 2 } },
+    { selector: "edge.named", style: { label: "data(label)" } },
+    { selector: "edge.loud", style: { "line-color": c.accent, "target-arrow-color": c.accent, width: 2 } },
   ] as unknown as cytoscape.StylesheetJson;
 }
 

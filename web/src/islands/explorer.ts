@@ -10,6 +10,9 @@ const RING_STEP_PX = 120;
 const SEAT_PX = 150; // along a ring, for one node and its label
 const FAN = (Math.PI * 4) / 3; // what unfolds away from the centre
 const EDGE_LABELS_MAX = 18; // more would cover each other: then only the chosen node's are shown
+const TIES_NAMED_MAX = 3;
+const STRETCH = [0.75, 2] as const; // how much wider than high a ring may be, after the box
+const ZOOM_MIN_FIRST = 0.6; // smaller, and labels cannot be read
 const BUNDLE_MAX = 1_000;
 const SECTOR = Math.PI / 3; // how far to the side an arrow key looks
 const MOVE_MS = 250;
@@ -63,13 +66,15 @@ export function explorer(element: HTMLElement): () => void {
   /** Seats for what unfolds around `centre`: rings, all around or away from where it came from. */
   function seats(centre: Spot, count: number, away: number | undefined): Spot[] {
     const out: Spot[] = [];
+    const wide = Math.min(Math.max(element.clientWidth / Math.max(element.clientHeight, 1), STRETCH[0]), STRETCH[1]);
+    const [sx, sy] = wide > 1 ? [wide, 1] : [1, 1 / wide];
     const range = away === undefined ? 2 * Math.PI : FAN;
     for (let radius = RING_PX; out.length < count; radius += RING_STEP_PX) {
-      const fits = Math.max(Math.floor((range * radius) / SEAT_PX), 3);
+      const fits = Math.max(Math.floor((range * radius * (sx + sy)) / 2 / SEAT_PX), 3);
       const here = Math.min(fits, count - out.length);
       for (let seat = 0; seat < here; seat++) {
         const turn = away === undefined ? (2 * Math.PI * seat) / here - Math.PI / 2 : away + (here === 1 ? 0 : (seat / (here - 1) - 0.5) * range);
-        out.push({ x: centre.x + radius * Math.cos(turn), y: centre.y + radius * Math.sin(turn) });
+        out.push({ x: centre.x + radius * sx * Math.cos(turn), y: centre.y + radius * sy * Math.sin(turn) });
       }
     }
     return out;
@@ -85,8 +90,17 @@ export function explorer(element: HTMLElement): () => void {
         return places.get(one.id()) ?? one.position();
       },
     } as cytoscape.LayoutOptions);
-    layout.one("layoutstop", () => fit());
+    layout.one("layoutstop", () => see());
     layout.run();
+  }
+
+  /** Everything, or where that would be too small to read, what is chosen. */
+  function see(): void {
+    fit();
+    const node = find(chosen);
+    if (cy.zoom() >= ZOOM_MIN_FIRST || node === undefined) return;
+    cy.zoom(ZOOM_MIN_FIRST);
+    cy.center(node);
   }
 
   function fit(): void {
@@ -163,11 +177,12 @@ export function explorer(element: HTMLElement): () => void {
   function choose(id: string): void {
     chosen = id;
     cy.nodes().removeClass("chosen");
-    cy.edges().removeClass("loud");
+    cy.edges().removeClass("loud named");
     const node = find(id);
     if (node === undefined) return;
     node.addClass("chosen");
-    node.connectedEdges().addClass("loud");
+    const tied = node.connectedEdges();
+    tied.addClass("loud").toggleClass("named", tied.length <= EDGE_LABELS_MAX);
     const marking = node.data("marking") as string | null;
     const parts = [String(node.data("label")), typeName(String(node.data("type"))), marking ? `TLP:${marking}` : word("Unmarked")];
     const more = left(node);
@@ -244,11 +259,8 @@ export function explorer(element: HTMLElement): () => void {
     const made = document.createElement("button");
     made.type = "button";
     made.className = "btn btn-small";
-    made.append(text);
-    const rest = document.createElement("span");
-    rest.className = "visually-hidden";
-    rest.textContent = `: ${about}`;
-    made.append(rest);
+    made.textContent = text;
+    made.setAttribute("aria-label", `${text}: ${about}`);
     if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed));
     made.addEventListener("click", act);
     return made;
@@ -267,6 +279,18 @@ export function explorer(element: HTMLElement): () => void {
     return made;
   }
 
+  /** What ties it to what is drawn: each by name, or where they are many, how many of each kind. */
+  function ties(node: cytoscape.NodeSingular): string {
+    const kinds = new Map<string, string[]>();
+    node.connectedEdges(":visible").forEach((edge) => {
+      const out = edge.data("source") === node.id();
+      const other = find(String(edge.data(out ? "target" : "source")));
+      const kind = `${out ? "→" : "←"} ${String(edge.data("label"))}`;
+      kinds.set(kind, [...(kinds.get(kind) ?? []), String(other?.data("label") ?? "")]);
+    });
+    return [...kinds].map(([kind, names]) => `${kind} ${names.length > TIES_NAMED_MAX ? `(${names.length})` : names.join(", ")}`).join("; ");
+  }
+
   function row(node: cytoscape.NodeSingular): HTMLTableRowElement {
     const data = node.data() as GraphNode & { pinned: boolean };
     const made = document.createElement("tr");
@@ -276,18 +300,13 @@ export function explorer(element: HTMLElement): () => void {
     link.textContent = data.label;
     const first = cell(data.known === false ? data.label : link);
     if (!data.label.includes(" ") && data.label.length > 12) first.className = "cell-value";
-    const ties = node.connectedEdges().map((edge) => {
-      const out = edge.data("source") === data.id;
-      const other = find(String(edge.data(out ? "target" : "source")));
-      return `${out ? "→" : "←"} ${String(edge.data("label"))} ${String(other?.data("label") ?? "")}`;
-    });
     const actions = cell();
     actions.className = "cell-actions";
     const unfolded = next.has(data.id) && left(node) === 0;
     const open = button(unfolded ? word("Expanded") : word("Expand"), data.label, () => guard(element, unfold(data.id)));
     open.disabled = unfolded || data.known === false;
     actions.append(open, " ", button(data.pinned ? word("Unpin") : word("Pin"), data.label, () => pin(data.id), data.pinned));
-    made.append(first, cell(typeName(data.type)), cell(badge(data.marking ?? null)), cell(ties.join(", ")), actions);
+    made.append(first, cell(typeName(data.type)), cell(badge(data.marking ?? null)), cell(ties(node)), actions);
     return made;
   }
 
@@ -425,7 +444,7 @@ export function explorer(element: HTMLElement): () => void {
     choose(focus);
   };
   const stopTheme = onTheme(() => cy.style(style()));
-  const resize = new ResizeObserver(() => fit());
+  const resize = new ResizeObserver(() => see());
   resize.observe(element);
   guard(element, begin());
   return () => {

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shieldwall_exchange::list::Mapping;
 use shieldwall_ledger::reading::{ReadError, Reading, SearchCursor, SearchQuery};
 use shieldwall_ledger::views::ObjectRecord;
 use shieldwall_model::access::ReadScope;
@@ -13,7 +14,7 @@ use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
 use crate::ask::{Ask, json};
-use crate::intake::{Desk, ListOptions};
+use crate::intake::{Desk, Form, Given, ListOptions};
 use crate::problem::Problem;
 
 /// What cursors of the search are sealed for.
@@ -102,19 +103,29 @@ pub struct Recall {
 pub async fn share(mut ask: Ask) -> Result<Response, Problem> {
     let desk = Desk::of(&ask, ask.group()?)?;
     let bytes = ask.bytes().await?;
-    let judged = desk.judge_any(&bytes, &list_options(&ask)?).await?;
+    let (_, judged) = desk.judge_any(&bytes, &given(&ask)?).await?;
     json(&desk.record(judged).await?)
 }
 
-/// What the query string says of a list that the list does not say of itself.
+/// What the query string says of what is handed in.
 ///
 /// # Errors
-/// 400 for a role or marking that is none.
-pub fn list_options(ask: &Ask) -> Result<ListOptions, Problem> {
-    Ok(ListOptions {
-        role: ask.query_as::<IndicatorRole>("role")?.unwrap_or_default(),
-        marking: ask.query_as::<Tlp>("marking")?,
-        name: ask.query("name").map(str::to_owned),
+/// 400 for a form, role or marking that is none.
+pub fn given(ask: &Ask) -> Result<Given, Problem> {
+    let column = |name: &str| ask.query(name).map(str::to_owned);
+    let columns = column("column").map(|value| Mapping {
+        value,
+        kind: column("kind-column"),
+        label: column("label-column"),
+    });
+    Ok(Given {
+        form: ask.query_as::<Form>("format")?,
+        columns,
+        list: ListOptions {
+            role: ask.query_as::<IndicatorRole>("role")?.unwrap_or_default(),
+            marking: ask.query_as::<Tlp>("marking")?,
+            name: ask.query("name").map(str::to_owned),
+        },
     })
 }
 

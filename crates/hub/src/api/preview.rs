@@ -9,15 +9,15 @@ use shieldwall_model::limits;
 
 use crate::api::Report;
 use crate::api::me::MemberBody;
-use crate::api::objects::list_options;
+use crate::api::objects::given;
 use crate::ask::{Ask, json};
-use crate::intake::{Desk, Good, Judged};
+use crate::intake::{Desk, Good};
 use crate::problem::Problem;
 
 /// What would become of what was handed in.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Preview {
-    /// What it is: `stix`, `csv`, `plain`.
+    /// What it is: `stix`, `csv`, `plain`, `prose`.
     pub format: String,
     /// What the report would say; `accepted` counts what would be recorded.
     pub report: Report,
@@ -39,8 +39,10 @@ pub struct Offered {
     pub name: String,
     /// Its marking's label.
     pub marking: Option<String>,
-    /// Whether the group holds an earlier version of it.
+    /// Whether the group holds another version of it.
     pub revises: bool,
+    /// Whether the group gets a part of it alone: what is marked too strictly is cut out.
+    pub cut: bool,
 }
 
 /// Who sees what is shared in a group.
@@ -83,6 +85,7 @@ impl From<&Good> for Offered {
             name: good.object.title.clone(),
             marking: good.object.tlp.map(|tlp| tlp.as_str().to_owned()),
             revises: good.revises,
+            cut: good.cut,
         }
     }
 }
@@ -94,20 +97,11 @@ impl From<&Good> for Offered {
 pub async fn read(mut ask: Ask) -> Result<Response, Problem> {
     let desk = Desk::of(&ask, ask.group()?)?;
     let bytes = ask.bytes().await?;
-    let judged = desk.judge_any(&bytes, &list_options(&ask)?).await?;
-    json(&preview(&ask, &desk, judged)?)
-}
-
-/// What the reader is told of what was judged.
-///
-/// # Errors
-/// 404 for a group that is gone.
-pub fn preview(ask: &Ask, desk: &Desk, judged: Judged) -> Result<Preview, Problem> {
-    let audience = Audience::of(&ask.app.directory(), desk.group()).ok_or_else(Problem::absent)?;
-    Ok(Preview {
-        format: judged.format.as_str().to_owned(),
+    let (form, judged) = desk.judge_any(&bytes, &given(&ask)?).await?;
+    json(&Preview {
+        format: form.as_str().to_owned(),
         shared: judged.good.iter().take(limits::PAGE_ITEMS_MAX).map(Offered::from).collect(),
         report: judged.report,
-        audience,
+        audience: Audience::of(&ask.app.directory(), desk.group()).ok_or_else(Problem::absent)?,
     })
 }

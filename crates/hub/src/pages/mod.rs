@@ -166,7 +166,9 @@ mod tests {
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
         add("tab-", &["search", "graph", "matrix", "import"]);
-        add("format-", &["stix", "csv", "plain"]);
+        add("format-", &["any", "stix", "csv", "plain", "prose"]);
+        add("import-column", &["", "-kind", "-label"]);
+        add("import-step-", &["give", "preview", "audience", "report"]);
         add("matrix-band-", &["0", "1", "2", "3"]);
         add("event-", &["revoked", "recalled"]);
         add("tlp-meaning-", &["none", "clear", "green", "amber", "amber-strict", "red"]);

@@ -145,6 +145,14 @@ impl Texts {
         })
     }
 
+    /// As [`Texts::instant`], without markup: for a choice of a list.
+    pub fn instant_plain(self, at: &str) -> String {
+        Calendar::read(at).map_or_else(
+            || at.to_owned(),
+            |calendar| self.day_and_clock("moment", &Calendar { clock: calendar.seconds, ..calendar }),
+        )
+    }
+
     /// The time of day to the second, in UTC; the day is in the element's title.
     pub fn clock(self, at: impl Display) -> Html {
         self.time(&at.to_string(), |calendar| calendar.seconds.to_owned())

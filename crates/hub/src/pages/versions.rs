@@ -96,7 +96,11 @@ pub async fn page(ask: Ask) -> Result<Response, Problem> {
             .iter()
             .map(|version| Choice {
                 value: key(version),
-                label: format!("{} · {}", version.about.version, named_group(&ask, t, &version.about.group)),
+                label: format!(
+                    "{} · {}",
+                    t.instant_plain(&version.about.version),
+                    named_group(&ask, t, &version.about.group)
+                ),
                 chosen: wanted == Some(key(version)),
             })
             .collect()
@@ -161,7 +165,11 @@ fn version_events(ask: &Ask, t: Texts, read: &ObjectRead, chosen_to: Option<&str
                 when: t.instant(&version.about.added),
                 icon: if before.is_some() { "ledger" } else { "plus" },
                 what: t.rich(what, &[("who", who)], &[]),
-                note: format!("{} · {}", named_group(ask, t, &version.about.group), version.about.version),
+                note: format!(
+                    "{} · {}",
+                    named_group(ask, t, &version.about.group),
+                    t.with("event-version", "at", t.instant_plain(&version.about.version))
+                ),
                 tlp: Some(t.tlp(version.about.marking.as_deref())),
                 compare: before.map(|before| {
                     let mut written = url::form_urlencoded::Serializer::new(String::new());

@@ -4,6 +4,18 @@ use super::{AFTER, Face, GROUP, LIMIT, Route, Run, about, delete, get, post};
 use crate::api::{self, Report};
 use shieldwall_model::access::Action;
 
+/// What may be said of what is handed in.
+const HANDED_IN: &[(&str, &str)] = &[
+    GROUP,
+    ("format", "`stix`, `csv`, `plain` or `prose`; told from the content without it"),
+    ("column", "for CSV: the column of values, by its heading or its number from 1"),
+    ("kind-column", "for CSV: the column of kinds"),
+    ("label-column", "for CSV: the column of labels"),
+    ("role", "for lists: the indicators' role"),
+    ("marking", "for lists: a TLP label"),
+    ("name", "for lists: the indicators' name"),
+];
+
 pub(super) fn routes() -> Vec<Route> {
     use Action as A;
     let api = Face::Api;
@@ -125,12 +137,7 @@ pub(super) fn routes() -> Vec<Route> {
             api,
             guarded!(api::objects::share),
             about("Share STIX objects, a list of values, or CSV")
-                .query(&[
-                    GROUP,
-                    ("role", "for lists: the indicators' role"),
-                    ("marking", "for lists: a TLP label"),
-                    ("name", "for lists: the indicators' name"),
-                ])
+                .query(HANDED_IN)
                 .gives::<Report>(),
         ),
         get(
@@ -170,12 +177,7 @@ pub(super) fn routes() -> Vec<Route> {
             api,
             guarded!(api::preview::read),
             about("What would happen if this were shared, and who would see it; records nothing")
-                .query(&[
-                    GROUP,
-                    ("role", "for lists: the indicators' role"),
-                    ("marking", "for lists: a TLP label"),
-                    ("name", "for lists: the indicators' name"),
-                ])
+                .query(HANDED_IN)
                 .gives::<api::preview::Preview>(),
         ),
         get(
