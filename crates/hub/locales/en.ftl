@@ -564,6 +564,7 @@ tlp-meaning-amber = They may pass it on within their organisation and to its cli
 tlp-meaning-amber-strict = They may pass it on within their own organisation alone, to those who need to know.
 tlp-meaning-red = For the eyes of the recipients alone. Nobody passes it on.
 format-stix = STIX
+format-misp = MISP
 format-csv = CSV
 format-plain = List
 format-prose = Free text
@@ -577,7 +578,7 @@ import-step-audience = Who will see it
 import-step-report = Done
 import-step-done = done
 import-content = Paste here
-import-content-hint = A STIX bundle, CSV, one value a line, or free text with addresses, names, URLs and hashes in it. Spellings such as hxxp and [.] are understood.
+import-content-hint = A STIX bundle, a MISP event, CSV, one value a line, or free text with addresses, names, URLs and hashes in it. Spellings such as hxxp and [.] are understood.
 import-file = Or choose a file
 import-file-hint = At most { $most } MiB. For more, use the command shieldwall feed import.
 import-look = Look first
@@ -600,6 +601,11 @@ import-cut = { $count ->
 import-cut-parts = { $count ->
     [one] From { $shown } object, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
    *[other] From { $shown } objects, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
+}
+import-held = What would be held back
+import-held-said = { $count ->
+    [one] { $shown } would be held back until a curator of another member has looked at it.
+   *[other] { $shown } would be held back until a curator of another member has looked at them.
 }
 import-read-as = Read as
 import-column = Column of values
@@ -729,6 +735,8 @@ field-log = Log
 filter-kind-any = Any kind
 kind-object-shared = Object shared
 kind-object-recalled = Object taken back
+kind-object-revoked = Revocation made
+kind-object-versions-recalled = Versions taken back
 kind-sighting-reported = Sighting reported
 kind-sighting-kept = Sighting kept
 kind-warning-acknowledged = Warning acknowledged
@@ -855,3 +863,44 @@ sector-transport = transport
 sector-transportation = transport
 sector-utilities = utilities
 sector-water = water
+
+## Held back, and the life of an indicator
+tab-held = Held back
+held-title = Held back
+held-lead = What came in and would harm everybody if it were wrong: nobody matches, blocks or finds it until a curator of another member has looked at it.
+held-heading = Objects held back
+held-none = Nothing is held back
+held-none-text = An object whose date lies in the future, or an indicator that would block what everybody uses, would wait here.
+held-why = Why
+held-since = Since
+held-release = Release
+held-reject = Reject
+held-reason = Why it is rejected
+held-life-held-ahead = Dated in the future
+held-life-held-warninglist = Known to be harmless
+held-life-held-too-broad = Too broad
+problem-held-release-own = Your own member sent this: a curator of another member releases it. You may reject it.
+problem-curate-reason = Say in a few words why (at most 2,000 bytes).
+life-title = Life
+life-stage = Stage
+life-score = Score (0 to 100)
+life-sighted = Last seen
+life-ends = Ends if nothing happens
+life-disputes = False positive
+life-disputed = { $count ->
+    [one] one member says so
+   *[other] { $shown } members say so
+}
+stage-quarantined = held back
+stage-active = active
+stage-sighted = seen
+stage-decaying = fading
+stage-expired = over
+stage-recalled = taken back
+dispute-title = False positive?
+dispute-text = Says for your member that this is harmless. One member halves its score, a second ends it.
+dispute-do = Say that it is a false positive
+kind-object-held = Object held back
+kind-object-released = Object released
+kind-object-rejected = Object rejected
+kind-indicator-disputed = Indicator called a false positive

@@ -572,6 +572,7 @@ tlp-meaning-amber = Ils peuvent le transmettre dans leur organisation et à ses 
 tlp-meaning-amber-strict = Ils peuvent le transmettre dans leur seule organisation, à ceux qui ont besoin d’en connaître.
 tlp-meaning-red = Pour les seuls destinataires. Personne ne le transmet.
 format-stix = STIX
+format-misp = MISP
 format-csv = CSV
 format-plain = Liste
 format-prose = Texte libre
@@ -585,7 +586,7 @@ import-step-audience = Qui le verra
 import-step-report = Terminé
 import-step-done = fait
 import-content = Collez ici
-import-content-hint = Un lot STIX, du CSV, une valeur par ligne, ou du texte libre contenant des adresses, noms, URL et empreintes. Les graphies comme hxxp et [.] sont comprises.
+import-content-hint = Un lot STIX, un événement MISP, du CSV, une valeur par ligne, ou du texte libre contenant des adresses, noms, URL et empreintes. Les graphies comme hxxp et [.] sont comprises.
 import-file = Ou choisissez un fichier
 import-file-hint = Au plus { $most } Mio. Au-delà, utilisez la commande shieldwall feed import.
 import-look = Regarder d’abord
@@ -608,6 +609,11 @@ import-cut = { $count ->
 import-cut-parts = { $count ->
     [one] De { $shown } objet, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
    *[other] De { $shown } objets, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
+}
+import-held = Ce qui serait retenu
+import-held-said = { $count ->
+    [one] { $shown } serait retenu jusqu’à ce qu’un analyste d’un autre membre l’ait examiné.
+   *[other] { $shown } seraient retenus jusqu’à ce qu’un analyste d’un autre membre les ait examinés.
 }
 import-read-as = Lire comme
 import-column = Colonne des valeurs
@@ -737,6 +743,8 @@ field-log = Journal
 filter-kind-any = Toutes les natures
 kind-object-shared = Objet partagé
 kind-object-recalled = Objet retiré
+kind-object-revoked = Révocation établie
+kind-object-versions-recalled = Versions retirées
 kind-sighting-reported = Détection déclarée
 kind-sighting-kept = Détection conservée
 kind-warning-acknowledged = Alerte acquittée
@@ -863,3 +871,44 @@ sector-transport = transports
 sector-transportation = transports
 sector-utilities = services collectifs
 sector-water = eau
+
+## Mis en attente, et la vie d’un indicateur
+tab-held = En attente
+held-title = En attente
+held-lead = Ce qui est arrivé et nuirait à tous si c’était faux : personne ne le recherche, ne le bloque ni ne le trouve avant qu’un curateur d’un autre membre l’ait examiné.
+held-heading = Objets en attente
+held-none = Rien n’est en attente
+held-none-text = Un objet daté dans le futur, ou un indicateur qui bloquerait ce que tout le monde utilise, attendrait ici.
+held-why = Motif
+held-since = Depuis
+held-release = Libérer
+held-reject = Rejeter
+held-reason = Motif du rejet
+held-life-held-ahead = Daté dans le futur
+held-life-held-warninglist = Connu comme inoffensif
+held-life-held-too-broad = Trop large
+problem-held-release-own = Votre propre membre a envoyé cet objet : un curateur d’un autre membre le libère. Vous pouvez le rejeter.
+problem-curate-reason = Dites en quelques mots pourquoi (2 000 octets au plus).
+life-title = Vie
+life-stage = Étape
+life-score = Score (0 à 100)
+life-sighted = Vu la dernière fois
+life-ends = Prend fin si rien ne se passe
+life-disputes = Faux positif
+life-disputed = { $count ->
+    [one] un membre l’affirme
+   *[other] { $shown } membres l’affirment
+}
+stage-quarantined = en attente
+stage-active = actif
+stage-sighted = observé
+stage-decaying = en déclin
+stage-expired = terminé
+stage-recalled = retiré
+dispute-title = Faux positif ?
+dispute-text = Affirme, au nom de votre membre, que c’est inoffensif. Un membre réduit le score de moitié, un deuxième y met fin.
+dispute-do = Signaler un faux positif
+kind-object-held = Objet mis en attente
+kind-object-released = Objet libéré
+kind-object-rejected = Objet rejeté
+kind-indicator-disputed = Indicateur signalé comme faux positif

@@ -5,36 +5,46 @@ mod held;
 
 use std::borrow::Cow;
 
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::{OBJECT_HELD, OBJECT_SHARED};
 use shieldwall_exchange::indicator::IndicatorDraft;
+use shieldwall_exchange::life;
 use shieldwall_exchange::list::List;
 use shieldwall_exchange::stix::{self, Object, Taken};
 use shieldwall_ledger::Draft;
 use shieldwall_ledger::reading::ReadError;
 use shieldwall_model::access::{Permit, ReadScope};
 use shieldwall_model::directory::Member;
-use shieldwall_model::id::{GroupId, ObjectId};
+use shieldwall_model::id::GroupId;
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
-pub use self::given::{Form, Given};
-use self::held::{Passed, Standing, held};
+pub use self::given::{Form, Given, Look};
+pub(crate) use self::held::held;
+use self::held::{Passed, Standing};
 use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
 use crate::problem::Problem;
+use crate::quarantine::Suspicious;
+
+/// What whoever revises another's object is told.
+pub(crate) const OTHERS: &str =
+    "another member shared this object; only its owner revises it; make one of your own and relate the two";
+
+mod recall;
+pub use self::recall::Versions;
 
 /// Most remarks told back.
 const REMARKS_MAX: usize = 1_000;
 
 /// Where intelligence is handed in: by whom, with leave for which group.
 pub struct Desk {
-    app: App,
-    scope: ReadScope,
-    permit: Permit,
-    group: GroupId,
+    pub(crate) app: App,
+    pub(crate) scope: ReadScope,
+    pub(crate) permit: Permit,
+    pub(crate) group: GroupId,
     home: Option<Home>,
 }
 
@@ -59,6 +69,8 @@ pub struct Judged {
     pub report: Report,
     /// The objects that would be recorded, in the order they came.
     pub good: Vec<Good>,
+    /// What would be held back, as the bodies of its entries; the report's `held` tells of them.
+    pub(crate) held_back: Vec<Vec<u8>>,
 }
 
 /// An object that would be recorded.
@@ -146,28 +158,29 @@ impl Desk {
         let mut report =
             Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
         report.refused = checked.refused.into_iter().map(Refused::from).collect();
-        let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
-        let mut fitting = Vec::with_capacity(checked.accepted.len());
+        let mut sorted = Sorted::default();
         for object in checked.accepted {
             let slice = object.slice(bytes);
             match stix::upgrade(object, slice) {
                 Ok(upgraded) => {
                     for taken in upgraded {
-                        self.fit(taken, ceiling, ahead, &mut fitting, &mut report);
+                        self.fit(taken, ceiling, &mut sorted, &mut report);
                     }
                 }
                 Err(refusal) => report.refused.push(refusal.into()),
             }
         }
+        let Sorted { good: fitting, suspicious } = sorted;
         let (mut passed, mut fresh) = (Passed::default(), Vec::with_capacity(fitting.len()));
         for piece in fitting.chunks(limits::COMMIT_ENTRIES_MAX) {
             self.judge_piece(piece, known, &mut passed, &mut fresh, &mut report).await?;
         }
         let good = fitting.into_iter().zip(fresh).filter_map(|(fitting, fresh)| Some(Good::of(fitting, fresh?)));
         let good: Vec<Good> = good.collect();
+        let held_back = self.hold_back(&suspicious, known, &mut report).await?;
         report.refused.sort_by_key(|refused| refused.index);
         report.accepted = good.len();
-        Ok(Judged { report, good })
+        Ok(Judged { report, good, held_back })
     }
 
     /// Says what would become of a list: indicators are made of its values, and those the group holds are nothing new.
@@ -194,7 +207,7 @@ impl Desk {
     /// # Errors
     /// As `App::append`.
     pub async fn record(&self, judged: Judged) -> Result<Report, Problem> {
-        let Judged { mut report, good } = judged;
+        let Judged { mut report, good, held_back } = judged;
         report.accepted = 0;
         let at_home = GroupId::home_of(self.permit.member());
         let mut left = good.into_iter().peekable();
@@ -209,32 +222,27 @@ impl Desk {
             }
             report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
         }
+        let mut left = held_back.into_iter().peekable();
+        while left.peek().is_some() {
+            let piece = left.by_ref().take(limits::COMMIT_ENTRIES_MAX);
+            let drafts = piece.map(|body| Draft::new(&self.permit, self.group, OBJECT_HELD, body)).collect();
+            self.app.append(drafts).await?;
+        }
+        metrics::counter!("shieldwall_objects_held_total").increment(report.held.len() as u64);
         metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
         metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
         Ok(report)
     }
 
-    /// The group this desk shares in.
-    pub const fn group(&self) -> GroupId {
-        self.group
-    }
-
     /// Finds what of an object has a place in this group: all of it, it without the parts marked too strictly, or none.
-    fn fit<'b>(
-        &self,
-        taken: Taken<'b>,
-        ceiling: Tlp,
-        ahead: Timestamp,
-        good: &mut Vec<Fitting<'b>>,
-        report: &mut Report,
-    ) {
+    fn fit<'b>(&self, taken: Taken<'b>, ceiling: Tlp, sorted: &mut Sorted<'b>, report: &mut Report) {
         Refused::remarks(&taken.object).for_each(|remark| remember(remark, report));
-        if let Some((path, code, reason)) = unfit(&taken.object, ceiling, ahead) {
+        if let Some((path, code, reason)) = unfit(&taken.object, ceiling) {
             report.refused.push(refused(&taken.object, path, code, reason));
             return;
         }
         match stix::cut(&taken.object, &taken.bytes, ceiling) {
-            Ok(None) => good.push(Fitting { taken, whole: None }),
+            Ok(None) => self.sort(Fitting { taken, whole: None }, sorted),
             Ok(Some(cut)) => {
                 let whole =
                     if self.home.is_some() { "; the whole object is in your member's own log" } else { "" };
@@ -243,12 +251,20 @@ impl Desk {
                     cut.told()
                 );
                 remember(refused(&taken.object, "granular_markings", "stix.marking.cut", reason), report);
-                good.push(Fitting { taken: cut.taken, whole: Some(taken.bytes) });
+                self.sort(Fitting { taken: cut.taken, whole: Some(taken.bytes) }, sorted);
             }
             Err(problem) => {
                 let stix::Problem { path, code, reason } = problem;
                 report.refused.push(refused(&taken.object, &path, code.as_str(), reason));
             }
+        }
+    }
+
+    /// Puts what has a place in the group with the good, or with what would harm everybody if it were true.
+    fn sort<'b>(&self, fitting: Fitting<'b>, sorted: &mut Sorted<'b>) {
+        match life::judge(&fitting.taken.object, self.app.warninglists(), self.app.now()) {
+            Some(hold) => sorted.suspicious.push(Suspicious { taken: fitting.taken, hold }),
+            None => sorted.good.push(fitting),
         }
     }
 
@@ -302,36 +318,6 @@ impl Desk {
             }
             fresh.push(new);
         }
-        Ok(())
-    }
-
-    /// Takes back the object `id`, in all its versions, from everybody.
-    ///
-    /// # Errors
-    /// 404 when absent or hidden, 403 for anybody but the owner, 422 for a reason that says nothing.
-    pub async fn recall(&self, id: &str, reason: &str) -> Result<(), Problem> {
-        let id: ObjectId = id.parse().map_err(|_| Problem::absent())?;
-        if reason.trim().is_empty() || reason.len() > limits::NAME_BYTES_MAX * 10 {
-            return Err(Problem::refused(
-                "object.recall.reason",
-                "say in 1 to 2000 bytes why it is taken back",
-            ));
-        }
-        let (scope, group, wanted) = (self.scope.clone(), self.group, id.to_string());
-        let known = self.app.read(move |reading| reading.latest_object(&scope, group, &wanted)).await?;
-        match known.map(|known| known.owner) {
-            None => return Err(Problem::absent()),
-            Some(owner) if owner != Some(self.permit.member()) => {
-                return Err(Problem::new(
-                    axum::http::StatusCode::FORBIDDEN,
-                    "stix.owner.other",
-                    "another member shared this object; only its owner takes it back",
-                ));
-            }
-            Some(_) => {}
-        }
-        let bytes = Recalled { id, reason: reason.trim().to_owned(), replaced_by: None }.to_body();
-        self.app.append(vec![Draft::new(&self.permit, group, OBJECT_RECALLED, bytes)]).await?;
         Ok(())
     }
 }
@@ -390,20 +376,22 @@ impl Good {
     }
 }
 
+/// What came in and has a place in the group.
+#[derive(Default)]
+struct Sorted<'b> {
+    /// To be recorded.
+    good: Vec<Fitting<'b>>,
+    /// To be held back.
+    suspicious: Vec<Suspicious<'b>>,
+}
+
 /// Why a valid object has no place in this group.
-fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
+fn unfit(object: &Object, ceiling: Tlp) -> Option<(&'static str, &'static str, String)> {
     if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
         let reason = format!(
             "marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}"
         );
         return Some(("object_marking_refs", "stix.marking.too_strict", reason));
-    }
-    if object.version > ahead {
-        let reason = format!(
-            "modified lies more than {} s ahead of the hub's clock; mend the sender's clock",
-            limits::MODIFIED_AHEAD_SECONDS_MAX
-        );
-        return Some(("modified", "stix.modified.ahead", reason));
     }
     None
 }
@@ -415,7 +403,7 @@ fn remember(remark: Refused, report: &mut Report) {
     }
 }
 
-fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
+pub(crate) fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
     Refused {
         index: object.index,
         id: Some(object.id.to_string()),

@@ -18,6 +18,7 @@ mod durability;
 mod explore;
 mod golden;
 mod import;
+mod life;
 mod non_interference;
 mod openapi;
 mod stix_door;

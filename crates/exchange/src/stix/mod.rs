@@ -25,6 +25,7 @@ mod json;
 mod meta;
 mod observable;
 mod read;
+mod revoke;
 mod same;
 mod scalar;
 mod schema;
@@ -45,6 +46,7 @@ pub use self::cut::{Cut, cut};
 pub use self::finding::{Code, Problem};
 pub(crate) use self::json::{Fields, Json};
 pub use self::read::{read_bundle, read_envelope};
+pub use self::revoke::revoked;
 pub use self::same::{is_same, read_one};
 pub use self::upgrade::{Taken, upgrade};
 use crate::role::IndicatorRole;
@@ -169,6 +171,10 @@ pub struct Indicator {
     pub valid_from: Timestamp,
     /// Until when it holds, if it says.
     pub valid_until: Option<Timestamp>,
+    /// How sure its creator is, 0 to 100, if it says (STIX 2.1 appendix A).
+    pub confidence: Option<u8>,
+    /// Its labels and indicator types.
+    pub labels: Vec<String>,
 }
 
 /// An object that was not taken, and why.

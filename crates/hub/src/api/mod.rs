@@ -8,6 +8,8 @@ pub mod alliance;
 pub mod document;
 pub mod graph;
 pub mod health;
+pub mod held;
+pub mod indicators;
 pub mod ledger;
 pub mod matrix;
 pub mod me;
@@ -30,6 +32,8 @@ pub struct Report {
     pub accepted: usize,
     /// Objects the group already held in this version; nothing was recorded for them.
     pub repeated: usize,
+    /// Objects held back until a curator has looked at them, each with place and reason.
+    pub held: Vec<Refused>,
     /// Objects not taken, each with place and reason.
     pub refused: Vec<Refused>,
     /// Objects taken although the standard advises otherwise.

@@ -103,8 +103,7 @@ pub struct Recall {
 pub async fn share(mut ask: Ask) -> Result<Response, Problem> {
     let desk = Desk::of(&ask, ask.group()?)?;
     let bytes = ask.bytes().await?;
-    let (_, judged) = desk.judge_any(&bytes, &given(&ask)?).await?;
-    json(&desk.record(judged).await?)
+    json(&desk.take_any(&ask, &bytes, &given(&ask)?).await?)
 }
 
 /// What the query string says of what is handed in.

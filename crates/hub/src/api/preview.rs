@@ -1,5 +1,7 @@
 //! What would happen if this were shared: a dry run of the one door, and who would see it. Nothing is recorded.
 
+use std::collections::BTreeSet;
+
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,20 +13,20 @@ use crate::api::Report;
 use crate::api::me::MemberBody;
 use crate::api::objects::given;
 use crate::ask::{Ask, json};
-use crate::intake::{Desk, Good};
+use crate::intake::{Desk, Good, Look};
 use crate::problem::Problem;
 
 /// What would become of what was handed in.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Preview {
-    /// What it is: `stix`, `csv`, `plain`, `prose`.
+    /// What it is: `stix`, `misp`, `csv`, `plain`, `prose`.
     pub format: String,
     /// What the report would say; `accepted` counts what would be recorded.
     pub report: Report,
     /// What would be shared, the first 1,000.
     pub shared: Vec<Offered>,
-    /// Who would see it.
-    pub audience: Audience,
+    /// Who would see it: one group, or for events that say so themselves, several; none where nothing would be shared.
+    pub audiences: Vec<Audience>,
 }
 
 /// An object that would be shared.
@@ -97,11 +99,13 @@ impl From<&Good> for Offered {
 pub async fn read(mut ask: Ask) -> Result<Response, Problem> {
     let desk = Desk::of(&ask, ask.group()?)?;
     let bytes = ask.bytes().await?;
-    let (form, judged) = desk.judge_any(&bytes, &given(&ask)?).await?;
+    let Look { form, report, good } = desk.look(&ask, &bytes, &given(&ask)?).await?;
+    let directory = ask.app.directory();
+    let groups: BTreeSet<GroupId> = good.iter().map(|(group, _)| *group).collect();
     json(&Preview {
         format: form.as_str().to_owned(),
-        shared: judged.good.iter().take(limits::PAGE_ITEMS_MAX).map(Offered::from).collect(),
-        report: judged.report,
-        audience: Audience::of(&ask.app.directory(), desk.group()).ok_or_else(Problem::absent)?,
+        shared: good.iter().take(limits::PAGE_ITEMS_MAX).map(|(_, good)| Offered::from(good)).collect(),
+        report,
+        audiences: groups.into_iter().filter_map(|group| Audience::of(&directory, group)).collect(),
     })
 }

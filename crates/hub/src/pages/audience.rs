@@ -22,6 +22,8 @@ pub struct Party {
 
 /// The panel.
 pub struct AudiencePanel {
+    /// The group's id.
+    pub id: String,
     /// The group's name.
     pub group: String,
     /// How many see it, in a sentence.
@@ -53,6 +55,7 @@ impl AudiencePanel {
         let others = audience.members.iter().filter(|member| member.id != mine.to_string()).count();
         let names = if audience.names_reporters { "group-names-shown" } else { "group-names-hidden" };
         Some(Self {
+            id: group.to_string(),
             group: group_name(t, directory, group, mine),
             said: if others == 0 { t.text("audience-alone") } else { t.count("audience-others", others) },
             alone: others == 0,

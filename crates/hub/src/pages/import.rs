@@ -3,6 +3,7 @@
 //! Nothing is kept between the steps but in the form itself, and the one that shares judges anew: what is recorded is
 //! what the door says then, not what an older preview said.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use askama::Template;
@@ -14,10 +15,9 @@ use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 
-use crate::api::preview::Offered;
 use crate::api::{Refused, Report};
 use crate::ask::{Ask, Form as Submitted};
-use crate::intake::{Desk, Form, Given, ListOptions};
+use crate::intake::{Desk, Form, Given, ListOptions, Look};
 use crate::pages::audience::{AudiencePanel, Meaning, meanings};
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
@@ -107,6 +107,11 @@ struct Outcome {
     has_refused: bool,
     shared: Vec<SharedRow>,
     shared_more: Option<String>,
+    held: Vec<RefusedRow>,
+    held_more: Option<String>,
+    held_said: Option<String>,
+    /// Whether there is anything to hand in.
+    goes_on: bool,
     refusals: Vec<RefusedRow>,
     refusals_more: Option<String>,
     remarks: Vec<RefusedRow>,
@@ -137,7 +142,7 @@ struct ImportPage {
     formats: Vec<Choice>,
     columns: Vec<ColumnField>,
     outcome: Option<Outcome>,
-    audience: Option<AudiencePanel>,
+    audiences: Vec<AudiencePanel>,
 }
 
 /// `GET /intelligence/import`.
@@ -157,12 +162,12 @@ pub async fn go_on(mut ask: Ask) -> Result<Response, Problem> {
     let typed = typed(&form)?;
     // Hidden and absent groups answer alike, before anything is said of what was typed.
     let desk = Desk::of(&ask, typed.group)?;
-    let judged = match content(&form, &typed) {
-        Ok(bytes) => desk.judge_any(bytes, &typed.given).await,
+    let looked = match content(&form, &typed) {
+        Ok(bytes) => desk.look(&ask, bytes, &typed.given).await,
         Err(problem) => Err(problem),
     };
-    let (read_as, judged) = match judged {
-        Ok(judged) => judged,
+    let look = match looked {
+        Ok(look) => look,
         Err(problem) if problem.status.is_client_error() => return again(&ask, typed, &problem).await,
         Err(problem) => return Err(problem),
     };
@@ -173,16 +178,14 @@ pub async fn go_on(mut ask: Ask) -> Result<Response, Problem> {
     };
     let step = match form.get("step") {
         "share" => 4,
-        "audience" if !judged.good.is_empty() => 3,
+        "audience" if !look.good.is_empty() || !look.report.held.is_empty() => 3,
         _ => 2,
     };
-    let t = Texts::new(ask.language);
-    let cut = judged.good.iter().filter(|good| good.cut).count();
-    let markings: Vec<Option<Tlp>> = judged.good.iter().map(|good| good.object.tlp).collect();
-    let shared: Vec<Offered> = judged.good.iter().take(ROWS_MAX).map(Offered::from).collect();
-    let report = if step == 4 { desk.record(judged).await? } else { judged.report };
-    let outcome = Outcome { cut: (cut > 0).then(|| t.count("import-cut-parts", cut)), ..outcome(t, read_as, &report, &shared, &markings) };
-    html(&page(&ask, step, typed, Some(outcome), None).await?)
+    let report = match step {
+        4 => Some(desk.take_any(&ask, typed.content.as_bytes(), &typed.given).await?),
+        _ => None,
+    };
+    html(&page(&ask, step, typed, Some((look, report)), None).await?)
 }
 
 /// The first step again, with what is wrong.
@@ -238,34 +241,39 @@ fn content<'f>(form: &'f Submitted, typed: &'f Typed) -> Result<&'f [u8], Proble
     Ok(bytes)
 }
 
-fn outcome(t: Texts, form: Form, report: &Report, shared: &[Offered], markings: &[Option<Tlp>]) -> Outcome {
+fn outcome(t: Texts, look: &Look, report: &Report, done: bool) -> Outcome {
     let more = |all: usize, shown: usize| (all > shown).then(|| t.count("rows-more", all - shown));
+    let Look { form, good, .. } = look;
+    let cut = good.iter().filter(|(_, good)| good.cut).count();
+    let shared = good.iter().take(ROWS_MAX).map(|(_, good)| SharedRow {
+        is_value: is_value(&good.object.title),
+        name: good.object.title.clone(),
+        object_type: t.object_type(good.object.object_type()),
+        tlp: t.tlp(good.object.tlp.map(Tlp::as_str)),
+        revises: good.revises,
+    });
+    let rows = |list: &[Refused]| list.iter().take(ROWS_MAX).map(|one| refusal(t, one)).collect::<Vec<_>>();
     Outcome {
         format: t.text(&format!("format-{}", form.as_str())),
-        is_list: form != Form::Stix,
-        is_csv: form == Form::Csv,
-        cut: None,
-        accepted: t.number(if report.accepted == 0 { markings.len() } else { report.accepted }),
-        none: markings.is_empty(),
+        is_list: !matches!(form, Form::Stix | Form::Misp),
+        is_csv: *form == Form::Csv,
+        accepted: t.number(report.accepted),
+        none: if done { report.accepted == 0 } else { good.is_empty() },
+        goes_on: !good.is_empty() || !report.held.is_empty(),
         repeated: t.number(report.repeated),
         refused: t.number(report.refused.len()),
         refused_said: t.count("import-cut", report.refused.len()),
         has_refused: !report.refused.is_empty(),
-        shared: shared
-            .iter()
-            .map(|one| SharedRow {
-                is_value: is_value(&one.name),
-                name: one.name.clone(),
-                object_type: t.object_type(&one.object_type),
-                tlp: t.tlp(one.marking.as_deref()),
-                revises: one.revises,
-            })
-            .collect(),
-        shared_more: more(markings.len(), shared.len()),
-        refusals: report.refused.iter().take(ROWS_MAX).map(|one| refusal(t, one)).collect(),
+        held_said: (!report.held.is_empty()).then(|| t.count("import-held-said", report.held.len())),
+        cut: (cut > 0).then(|| t.count("import-cut-parts", cut)),
+        shared: shared.collect(),
+        shared_more: more(good.len(), ROWS_MAX),
+        held: rows(&report.held),
+        held_more: more(report.held.len(), ROWS_MAX),
+        refusals: rows(&report.refused),
         refusals_more: more(report.refused.len(), ROWS_MAX),
-        remarks: report.warnings.iter().take(ROWS_MAX).map(|one| refusal(t, one)).collect(),
-        meanings: meanings(t, markings.iter().map(|tlp| tlp.map(Tlp::as_str))),
+        remarks: rows(&report.warnings),
+        meanings: meanings(t, good.iter().map(|(_, good)| good.object.tlp.map(Tlp::as_str))),
     }
 }
 
@@ -302,11 +310,19 @@ async fn page(
     ask: &Ask,
     step: u8,
     typed: Typed,
-    outcome: Option<Outcome>,
+    looked: Option<(Look, Option<Report>)>,
     error: Option<String>,
 ) -> Result<ImportPage, Problem> {
     let t = Texts::new(ask.language);
     let (directory, mine) = (ask.app.directory(), ask.reader().member());
+    let outcome = looked
+        .as_ref()
+        .map(|(look, done)| outcome(t, look, done.as_ref().unwrap_or(&look.report), done.is_some()));
+    let mut seen_in: BTreeSet<GroupId> =
+        looked.iter().flat_map(|(look, _)| &look.good).map(|(group, _)| *group).collect();
+    if seen_in.is_empty() {
+        seen_in.insert(typed.group);
+    }
     let mut groups: Vec<(bool, bool, Choice)> = directory
         .groups_of(mine)
         .map(|group| {
@@ -350,7 +366,7 @@ async fn page(
             Form::ALL.into_iter().map(|form| (form.as_str().to_owned(), t.text(&format!("format-{}", form.as_str())))),
         ),
         columns,
-        audience: AudiencePanel::of(t, &directory, typed.group, mine).filter(|_| step >= 2),
+        audiences: seen_in.into_iter().filter_map(|group| AudiencePanel::of(t, &directory, group, mine)).collect(),
         outcome,
         typed,
     })

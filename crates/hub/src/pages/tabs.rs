@@ -20,6 +20,7 @@ const INTELLIGENCE: &[(&str, &str, Action)] = &[
     ("/intelligence/graph", "tab-graph", Action::ReadIntelligence),
     ("/intelligence/matrix", "tab-matrix", Action::ReadIntelligence),
     ("/intelligence/import", "tab-import", Action::ShareIntelligence),
+    ("/intelligence/held", "tab-held", Action::ReadIntelligence),
 ];
 
 /// The tabs under Intelligence for this reader, `current` being the address of the page shown.

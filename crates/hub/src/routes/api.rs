@@ -7,7 +7,7 @@ use shieldwall_model::access::Action;
 /// What may be said of what is handed in.
 const HANDED_IN: &[(&str, &str)] = &[
     GROUP,
-    ("format", "`stix`, `csv`, `plain` or `prose`; told from the content without it"),
+    ("format", "`stix`, `misp`, `csv`, `plain` or `prose`; told from the content without it"),
     ("column", "for CSV: the column of values, by its heading or its number from 1"),
     ("kind-column", "for CSV: the column of kinds"),
     ("label-column", "for CSV: the column of labels"),
