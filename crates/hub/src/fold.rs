@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use shieldwall_assess::entries::{
     SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged,
 };

@@ -14,6 +14,7 @@ pub mod fold;
 pub mod i18n;
 pub mod intake;
 pub mod misp;
+mod multipart;
 pub mod pages;
 pub mod problem;
 pub mod quarantine;

@@ -18,12 +18,12 @@ use tower_http::compression::{CompressionLayer, Predicate, predicate};
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
-use crate::ask::{Ask, Front, read_pairs, see_other};
+use crate::ask::{Ask, Form, Front, read_pairs, see_other};
 use crate::auth;
 use crate::i18n::Language;
 use crate::problem::Problem;
 use crate::routes::{Face, Route, Run, table};
-use crate::{misp, pages, taxii};
+use crate::{misp, multipart, pages, taxii};
 
 /// The cookie that keeps a reader's language.
 pub const LANGUAGE_COOKIE: &str = "language";
@@ -240,19 +240,15 @@ async fn csrf(wanted: &str, headers: &HeaderMap, body: Body) -> Result<Body, Pro
             "this form has grown old; load the page again and send it once more",
         )
     };
-    let is_form = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+    let is_form =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.starts_with("application/x-www-form-urlencoded") || multipart::boundary(value).is_some()
+        });
     if !is_form {
         return Err(wrong());
     }
     let bytes = axum::body::to_bytes(body, limits::BODY_BYTES_MAX).await.map_err(|_| wrong())?;
-    if read_pairs(&bytes).iter().any(|(key, value)| key == "csrf" && equal(value)) {
-        Ok(Body::from(bytes))
-    } else {
-        Err(wrong())
-    }
+    if Form::read(headers, &bytes).all("csrf").any(equal) { Ok(Body::from(bytes)) } else { Err(wrong()) }
 }
 
 /// A problem in the manner of the route's face.

@@ -7,6 +7,8 @@
 pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Largest bundle `shieldwall feed import` reads from disk, in bytes; it is sent on in pieces of [`BODY_BYTES_MAX`].
 pub const BUNDLE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Most bytes the import page takes: they travel in the form from step to step.
+pub const IMPORT_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most objects in one TAXII envelope.
 pub const ENVELOPE_OBJECTS_MAX: usize = 10_000;
 /// Largest single STIX object in bytes.

@@ -15,6 +15,7 @@ mod access;
 mod authorisation;
 mod demo;
 mod durability;
+mod explore;
 mod golden;
 mod import;
 mod life;

@@ -11,6 +11,7 @@ use crate::api::objects::{self, ObjectBody, ObjectRead, Objects, Relation};
 use crate::ask::{Ask, see_other};
 use crate::fold::{IndicatorState, collection};
 use crate::intake::Desk;
+use crate::pages::audience::AudiencePanel;
 use crate::pages::correlation::{self, Shared};
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
@@ -29,7 +30,7 @@ const WARNINGS_MAX: usize = 500;
 /// Values of an indicator listed among its facts.
 const VALUES_SHOWN_MAX: usize = 50;
 /// Types offered in the filter; the words of the search find the rest.
-const TYPES: [&str; 19] = [
+pub(crate) const TYPES: [&str; 19] = [
     "indicator",
     "malware",
     "campaign",
@@ -166,14 +167,16 @@ struct RecallPage {
     group_name: String,
     reason: String,
     error: Option<String>,
+    audience: Option<AudiencePanel>,
 }
 
 /// Whether a name is a value (a hash, an address, a path) rather than words: it is then set to be read letter by letter.
-pub(super) fn is_value(name: &str) -> bool {
+pub(crate) fn is_value(name: &str) -> bool {
     let one_word = !name.contains(' ') && name.contains(['.', ':', '/', '\\', '@']);
     one_word || name.split(' ').any(|word| word.len() >= 32)
 }
 
+/// The member that shared an object, or the hub.
 pub(crate) fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
     let directory = ask.app.directory();
     let member = owner
@@ -182,6 +185,7 @@ pub(crate) fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String 
     member.unwrap_or_else(|| t.text("owner-none"))
 }
 
+/// What a group's id is called by this reader.
 pub(crate) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
     group.parse().map_or_else(
         |_| group.to_owned(),
@@ -190,7 +194,11 @@ pub(crate) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
 }
 
 /// A choice of everything, then of each.
-fn with_any(any: String, chosen: Option<&str>, each: impl Iterator<Item = (String, String)>) -> Vec<Choice> {
+pub(crate) fn with_any(
+    any: String,
+    chosen: Option<&str>,
+    each: impl Iterator<Item = (String, String)>,
+) -> Vec<Choice> {
     let mut choices = vec![Choice { value: String::new(), label: any, chosen: chosen.is_none() }];
     choices.extend(each.map(|(value, label)| Choice {
         chosen: chosen == Some(value.as_str()),
@@ -497,6 +505,7 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
         group: group.to_string(),
         reason,
         error: error.as_ref().map(|problem| t.problem(problem)),
+        audience: AudiencePanel::of(t, &ask.app.directory(), group, ask.reader().member()),
     };
     match &error {
         Some(problem) => html_about(problem, &page),
