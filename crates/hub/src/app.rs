@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use shieldwall_exchange::peer::HubId;
+use shieldwall_fetch::Fetcher;
 use shieldwall_ledger::accounts::{Accounts, AccountsError};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
@@ -23,6 +25,7 @@ use crate::config::Config;
 use crate::cursor::Seal;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
 use crate::problem::Problem;
+use crate::rota::Rota;
 use crate::secrets;
 use crate::stream::Burst;
 
@@ -54,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) sensors: RwLock<BTreeMap<(MemberId, SensorId), Health>>,
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) rota: Rota,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -68,13 +73,25 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) key: [u8; 32],
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) fetcher: Fetcher,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, ledger, accounts, settings, directory, clock, entropy, key, metrics, closing } =
-            parts;
+        let Parts {
+            config,
+            ledger,
+            accounts,
+            settings,
+            directory,
+            clock,
+            entropy,
+            key,
+            metrics,
+            fetcher,
+            closing,
+        } = parts;
         Self(Arc::new(Inner {
             config,
             ledger,
@@ -93,6 +110,8 @@ impl App {
             sensors: RwLock::default(),
             streams: Mutex::default(),
             burst: Burst::default(),
+            fetcher,
+            rota: Rota::default(),
             closing,
         }))
     }
@@ -146,6 +165,21 @@ impl App {
     /// What the last sightings raised, shared by the streams that tell it.
     pub fn burst(&self) -> &Burst {
         &self.0.burst
+    }
+
+    /// Asks others: the only way there is.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.0.fetcher
+    }
+
+    /// The exchange with peers and sources: when which is next.
+    pub fn rota(&self) -> &Rota {
+        &self.0.rota
+    }
+
+    /// As which hub others know this one.
+    pub fn hub_id(&self) -> HubId {
+        HubId::of_key(&self.0.ledger.identity().verifier_key(GroupId::ALLIANCE).unwrap_or_default())
     }
 
     /// Who has failed to sign in.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use shieldwall_fetch::Allowed;
 use shieldwall_model::realm::Realm;
 
 /// How a hub is set up.
@@ -18,6 +19,10 @@ pub struct Config {
     pub realm: Realm,
     /// The name under which it signs checkpoints and which its links carry, such as `wall.example`.
     pub name: String,
+    /// From where it may fetch beyond public https addresses: peers and sources on this machine or in its network.
+    pub allow_fetch_from: Vec<Allowed>,
+    /// Certificates to trust beside the system's when it fetches, a PEM file.
+    pub fetch_ca: Option<PathBuf>,
 }
 
 /// The files of a TLS identity.
@@ -58,6 +63,8 @@ impl Config {
             tls: None,
             realm: Realm::Real,
             name: "shieldwall.local".into(),
+            allow_fetch_from: Vec::new(),
+            fetch_ca: None,
         }
     }
 

@@ -13,6 +13,7 @@ use shieldwall_assess::entries::{
 use shieldwall_assess::rules::CONTEXT_TYPES;
 use shieldwall_assess::view::{Context, Subject, Warning};
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
 use shieldwall_exchange::stix;
 use shieldwall_ledger::views::{Edge, ObjectRow};
 use shieldwall_ledger::{Entry, Fold, FoldError, Views};
@@ -20,6 +21,8 @@ use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, ObjectId, WarningId};
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::time::Timestamp;
+
+mod passage;
 
 /// Entry kind: a member joined, or is described anew; the body is a [`Member`]. In the alliance's log.
 pub const MEMBER_JOINED: &str = "member.joined";
@@ -47,6 +50,8 @@ pub mod collection {
     pub const WARNING: &str = "warning";
     /// Which warnings an indicator has; bodies are lists of warning ids.
     pub const WARNINGS_OF: &str = "warnings-of";
+    /// How objects from peers came here, by id and version; bodies are `shieldwall_exchange::peer::Passage`.
+    pub const PASSAGE: &str = "passage";
     /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
     pub const STATUS: &str = "status";
     /// Events seen by minute (`2026-01-31T09:30`) and by day (`2026-01-31`); bodies are whole numbers.
@@ -130,6 +135,7 @@ impl Fold for HubFold {
             OBJECT_RECALLED => object_recalled(entry, body, views),
             SIGHTING_REPORTED => sighting_reported(entry, body, views),
             WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
+            EXCHANGE_RECEIVED => passage::received(entry, body, views),
             TAXII_ANSWERED => taxii_answered(entry, body, views),
             // A newer hub's kinds are kept in the log and shown there; this version folds nothing from them.
             _ => Ok(()),

@@ -18,6 +18,7 @@ mod durability;
 mod golden;
 mod import;
 mod openapi;
+mod peers;
 mod support;
 mod taxii;
 mod taxii_client;

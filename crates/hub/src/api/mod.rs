@@ -6,10 +6,12 @@ use shieldwall_exchange::stix;
 
 pub mod alliance;
 pub mod document;
+pub mod exchange;
 pub mod health;
 pub mod ledger;
 pub mod me;
 pub mod objects;
+pub mod peers;
 pub mod picture;
 pub mod sensors;
 pub mod sightings;

@@ -124,13 +124,14 @@ const fn delete(path: &'static str, action: Action, face: Face, run: Run, about:
 
 // After the macros, which they use: one file a face.
 mod api;
+mod exchange;
 mod pages;
 mod taxii;
 
 /// Every route.
 pub fn table() -> &'static [Route] {
     static TABLE: LazyLock<Vec<Route>> =
-        LazyLock::new(|| [api::routes(), taxii::routes(), pages::routes()].into_iter().flatten().collect());
+        LazyLock::new(|| [api::routes(), exchange::routes(), taxii::routes(), pages::routes()].into_iter().flatten().collect());
     &TABLE
 }
 
