@@ -30,6 +30,7 @@ pub struct Desk {
     scope: ReadScope,
     permit: Permit,
     group: GroupId,
+    dry: bool,
 }
 
 /// When an object counts as held already.
@@ -66,7 +67,13 @@ impl Desk {
     /// 404 when the permit is for no group, or the scope does not cover it.
     pub fn new(app: &App, scope: &ReadScope, permit: Permit) -> Result<Self, Problem> {
         let group = permit.group().ok_or_else(Problem::absent)?;
-        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group })
+        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group, dry: false })
+    }
+
+    /// A desk that says what would become of things, and records nothing.
+    #[must_use]
+    pub fn dry(self) -> Self {
+        Self { dry: true, ..self }
     }
 
     /// Checks the objects of a bundle or envelope and records the good ones.
@@ -98,6 +105,9 @@ impl Desk {
             self.take_piece(piece, known, &mut report).await?;
         }
         report.refused.sort_by_key(|refused| refused.index);
+        if self.dry {
+            return Ok(report);
+        }
         metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
         metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
         Ok(report)
@@ -154,7 +164,9 @@ impl Desk {
                 drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, slice.to_vec()));
             }
         }
-        if !drafts.is_empty() {
+        if self.dry {
+            report.accepted += drafts.len();
+        } else if !drafts.is_empty() {
             report.accepted += self.app.append(drafts).await?.len();
         }
         Ok(())

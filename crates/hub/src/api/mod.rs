@@ -15,6 +15,7 @@ pub mod peers;
 pub mod picture;
 pub mod sensors;
 pub mod sightings;
+pub mod sources;
 pub mod tokens;
 pub mod users;
 pub mod warnings;

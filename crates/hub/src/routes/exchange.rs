@@ -72,5 +72,50 @@ pub(super) fn routes() -> Vec<Route> {
             guarded!(api::peers::run),
             about("Exchange with a peer at once"),
         ),
+        get(
+            "/api/v1/sources",
+            A::ManageSources,
+            api,
+            guarded!(api::sources::list),
+            about("What your member takes in on its own").gives::<api::sources::Sources>(),
+        ),
+        post(
+            "/api/v1/sources",
+            A::ManageSources,
+            api,
+            guarded!(api::sources::add),
+            about("Set up a source").takes::<api::sources::NewSource>().gives::<api::sources::SourceBody>(),
+        ),
+        get(
+            "/api/v1/sources/{id}",
+            A::ManageSources,
+            api,
+            guarded!(api::sources::read),
+            about("One source").gives::<api::sources::SourceBody>(),
+        ),
+        delete(
+            "/api/v1/sources/{id}",
+            A::ManageSources,
+            api,
+            guarded!(api::sources::remove),
+            about("Remove a source; what came from it stays"),
+        ),
+        post(
+            "/api/v1/sources/{id}/preview",
+            A::ManageSources,
+            api,
+            guarded!(api::sources::look),
+            about("What a run would share, refuse and take back, with the content in the body or fetched")
+                .gives::<crate::sources::run::Preview>(),
+        ),
+        post(
+            "/api/v1/sources/{id}/run",
+            A::ManageSources,
+            api,
+            guarded!(api::sources::run),
+            about("Take in the content in the body, or have it fetched at once")
+                .query(&[("confirm", "`yes` to take back more than half of what was listed")])
+                .gives::<crate::sources::Counts>(),
+        ),
     ]
 }
