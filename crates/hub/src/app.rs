@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use shieldwall_exchange::peer::HubId;
 use shieldwall_exchange::warninglist::Warninglists;
+use shieldwall_fetch::Fetcher;
 use shieldwall_ledger::accounts::{Accounts, AccountsError};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
@@ -24,6 +26,7 @@ use crate::config::Config;
 use crate::cursor::Seal;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
 use crate::problem::Problem;
+use crate::rota::Rota;
 use crate::secrets;
 use crate::stream::Burst;
 
@@ -56,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
     pub(crate) warninglists: Arc<Warninglists>,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) rota: Rota,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -71,6 +76,7 @@ pub(crate) struct Parts {
     pub(crate) key: [u8; 32],
     pub(crate) metrics: PrometheusHandle,
     pub(crate) warninglists: Warninglists,
+    pub(crate) fetcher: Fetcher,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -87,6 +93,7 @@ impl App {
             key,
             metrics,
             warninglists,
+            fetcher,
             closing,
         } = parts;
         Self(Arc::new(Inner {
@@ -108,6 +115,8 @@ impl App {
             streams: Mutex::default(),
             burst: Burst::default(),
             warninglists: Arc::new(warninglists),
+            fetcher,
+            rota: Rota::default(),
             closing,
         }))
     }
@@ -166,6 +175,21 @@ impl App {
     /// The warninglists that are asked about what comes in.
     pub fn warninglists(&self) -> &Arc<Warninglists> {
         &self.0.warninglists
+    }
+
+    /// Asks others: the only way there is.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.0.fetcher
+    }
+
+    /// The exchange with peers and sources: when which is next.
+    pub fn rota(&self) -> &Rota {
+        &self.0.rota
+    }
+
+    /// As which hub others know this one.
+    pub fn hub_id(&self) -> HubId {
+        HubId::of_key(&self.0.ledger.identity().verifier_key(GroupId::ALLIANCE).unwrap_or_default())
     }
 
     /// Who has failed to sign in.

@@ -16,6 +16,7 @@ use shieldwall_exchange::entries::{
     INDICATOR_DISPUTED, OBJECT_HELD, OBJECT_RECALLED, OBJECT_REJECTED, OBJECT_RELEASED, OBJECT_REVOKED,
     OBJECT_SHARED, VERSIONS_RECALLED,
 };
+use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
 use shieldwall_exchange::stix;
 use shieldwall_ledger::views::{Edge, ObjectRow};
 use shieldwall_ledger::{Entry, Fold, FoldError, Views};
@@ -28,6 +29,7 @@ pub use self::indicator::{IndicatorState, Life, WatchedValue};
 pub mod held;
 pub mod indicator;
 
+mod passage;
 mod recall;
 
 use crate::correlation;
@@ -64,6 +66,8 @@ pub mod collection {
     pub const WARNING: &str = "warning";
     /// Which warnings an indicator has; bodies are lists of warning ids.
     pub const WARNINGS_OF: &str = "warnings-of";
+    /// How objects from peers came here, by id and version; bodies are `shieldwall_exchange::peer::Passage`.
+    pub const PASSAGE: &str = "passage";
     /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
     pub const STATUS: &str = "status";
     /// When an indicator was last sighted; bodies are `{"last": time}`.
@@ -136,6 +140,7 @@ impl Fold for HubFold {
             VERSIONS_RECALLED => recall::versions_recalled(entry, body, views),
             SIGHTING_REPORTED => sighting_reported(entry, body, views),
             WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
+            EXCHANGE_RECEIVED => passage::received(entry, body, views),
             TAXII_ANSWERED => taxii_answered(entry, body, views),
             // A newer hub's kinds are kept in the log and shown there; this version folds nothing from them.
             _ => Ok(()),

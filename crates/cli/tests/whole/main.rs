@@ -21,6 +21,7 @@ mod import;
 mod life;
 mod non_interference;
 mod openapi;
+mod peers;
 mod stix_door;
 mod support;
 mod taxii;
