@@ -3,6 +3,7 @@
 //! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
 //! and in the crates it calls; the ledger stores what comes out without looking inside.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -13,9 +14,9 @@ use shieldwall_assess::entries::{
 use shieldwall_assess::rules::CONTEXT_TYPES;
 use shieldwall_assess::view::{Context, Subject, Warning};
 use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
-use shieldwall_exchange::stix;
+use shieldwall_exchange::stix::{self, Object};
 use shieldwall_ledger::views::{Edge, ObjectRow};
-use shieldwall_ledger::{Entry, Fold, FoldError, Views};
+use shieldwall_ledger::{Entry, Fold, FoldError, Views, Words};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, ObjectId, WarningId};
 use shieldwall_model::indicator::IndicatorRole;
@@ -103,6 +104,13 @@ impl Fold for HubFold {
         VERSION
     }
 
+    fn words(&self) -> Words {
+        |entry| {
+            let body = entry.body.as_deref().filter(|_| entry.kind == OBJECT_SHARED)?;
+            object_of(body).map(|object| object.text)
+        }
+    }
+
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
         self.directory = Directory::default();
         for document in views.all_documents(collection::MEMBER)? {
@@ -176,11 +184,25 @@ fn write<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// The object that is an entry's body.
+fn object_of(body: &[u8]) -> Option<Object> {
+    stix::read_bundle(body).ok()?.accepted.into_iter().next()
+}
+
+/// The same object, wherever it was read.
+fn same(one: &Object, other: &Object) -> bool {
+    let placed = |object: &Object| Object { index: 0, bytes: 0..0, ..object.clone() };
+    placed(one) == placed(other)
+}
+
 fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-    let Some(object) = stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next())
-    else {
-        return Ok(());
+    // Whoever took it in has read it just now, and reads it as it is read here.
+    let object = match entry.known::<Object>() {
+        Some(object) => Some(Cow::Borrowed(object)),
+        None => object_of(body).map(Cow::Owned),
     };
+    let Some(object) = object.as_deref() else { return Ok(()) };
+    debug_assert!(object_of(body).is_some_and(|read| same(&read, object)), "what is known is what is read");
     let (group, id) = (entry.group, object.id.as_str());
     let known = views.latest_object(group, id)?;
     if known.as_ref().is_some_and(|known| known.owner != entry.author.member) {
@@ -196,7 +218,6 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
         name: Some(&object.title),
         marking: object.tlp,
         revoked: object.revoked,
-        text: &object.text,
     })?;
     let newest = known.as_ref().is_none_or(|known| known.version < object.version);
     if !new || !newest {
@@ -205,9 +226,9 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
     if known.is_some() {
         views.delete_edges(group, id)?;
     }
-    put_edges(&object, views)?;
+    put_edges(object, views)?;
     if object.indicator.is_some() {
-        put_indicator(entry, &object, views)?;
+        put_indicator(entry, object, views)?;
     }
     if let Some(relationship) =
         object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)
@@ -228,7 +249,7 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
 }
 
 /// Keeps what an object points to: a relationship's two ends, and any object's references.
-fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+fn put_edges(object: &Object, views: &mut Views<'_>) -> Result<(), FoldError> {
     let via = object.id.as_str();
     if let Some(relationship) = &object.relationship {
         let (source, target) = (relationship.source.as_str(), relationship.target.as_str());
@@ -245,7 +266,7 @@ fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldErr
 }
 
 /// Keeps what sensors need of an indicator.
-fn put_indicator(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+fn put_indicator(entry: &Entry, object: &Object, views: &mut Views<'_>) -> Result<(), FoldError> {
     let Some(indicator) = &object.indicator else { return Ok(()) };
     let read = if indicator.pattern_type == "stix" {
         shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())

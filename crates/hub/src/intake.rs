@@ -81,6 +81,7 @@ impl Desk {
         let checked = read.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
         let mut report =
             Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
+        report.read = checked.accepted.iter().map(|o| (o.index, o.id.clone(), o.version)).collect();
         report.refused = checked.refused.into_iter().map(Refused::from).collect();
         report.warnings = checked.accepted.iter().flat_map(Refused::remarks).take(REMARKS_MAX).collect();
         let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
@@ -94,7 +95,12 @@ impl Desk {
                 None => good.push((object, slice)),
             }
         }
-        for piece in good.chunks(limits::COMMIT_ENTRIES_MAX) {
+        let mut good = good.into_iter();
+        loop {
+            let piece: Vec<_> = good.by_ref().take(limits::COMMIT_ENTRIES_MAX).collect();
+            if piece.is_empty() {
+                break;
+            }
             self.take_piece(piece, known, &mut report).await?;
         }
         report.refused.sort_by_key(|refused| refused.index);
@@ -124,7 +130,7 @@ impl Desk {
 
     async fn take_piece(
         &self,
-        piece: &[(Object, &[u8])],
+        piece: Vec<(Object, &[u8])>,
         known_by: Known,
         report: &mut Report,
     ) -> Result<(), Problem> {
@@ -141,17 +147,18 @@ impl Desk {
             })
             .await?;
         let mut drafts = Vec::with_capacity(piece.len());
-        let mut within: BTreeSet<(&str, Timestamp)> = BTreeSet::new();
-        for ((object, slice), held) in piece.iter().zip(held) {
+        let mut within: BTreeSet<(ObjectId, Timestamp)> = BTreeSet::new();
+        for ((object, slice), held) in piece.into_iter().zip(held) {
             if held.as_ref().is_some_and(|held| held.owner != Some(self.permit.member())) {
                 let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
-                report.refused.push(refused(object, "id", "stix.owner.other", reason.into()));
+                report.refused.push(refused(&object, "id", "stix.owner.other", reason.into()));
             } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
-                || !within.insert((object.id.as_str(), object.version))
+                || !within.insert((object.id.clone(), object.version))
             {
                 report.repeated += 1;
             } else {
-                drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, slice.to_vec()));
+                let draft = Draft::new(&self.permit, self.group, OBJECT_SHARED, slice.to_vec());
+                drafts.push(draft.known(object));
             }
         }
         if !drafts.is_empty() {

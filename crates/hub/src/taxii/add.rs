@@ -5,7 +5,6 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use shieldwall_exchange::stix;
 use shieldwall_exchange::taxii::{Endpoint, Query, Status, StatusDetail, StatusState, check_content_type};
 use shieldwall_ledger::Draft;
 use shieldwall_model::id::{GroupId, StatusId};
@@ -39,19 +38,16 @@ pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     })?;
     let refused: std::collections::BTreeSet<usize> =
         report.refused.iter().map(|refused| refused.index).collect();
-    // Read once more for what the standard wants told of each: ids and versions; the bytes are at hand.
-    let accepted = stix::read_envelope(&bytes).map(|checked| checked.accepted).unwrap_or_default();
-    let successes: Vec<StatusDetail> = accepted
+    let successes: Vec<StatusDetail> = report
+        .read
         .iter()
-        .filter(|object| !refused.contains(&object.index))
+        .filter(|(index, ..)| !refused.contains(index))
         .take(DETAILS_MAX)
-        .map(|object| StatusDetail { id: object.id.to_string(), version: object.version, message: None })
+        .map(|(_, id, version)| StatusDetail { id: id.to_string(), version: *version, message: None })
         .collect();
     let version_of = |index: usize| {
-        accepted
-            .iter()
-            .find(|object| object.index == index)
-            .map_or(Timestamp::default(), |object| object.version)
+        let read = report.read.binary_search_by_key(&index, |(at, ..)| *at).ok();
+        read.and_then(|at| report.read.get(at)).map_or(Timestamp::default(), |(_, _, version)| *version)
     };
     let failures = report
         .refused

@@ -27,6 +27,8 @@ pub use self::add::{add, remove, status};
 
 /// What cursors of TAXII pages are sealed for.
 const USE: &str = "taxii";
+/// Room made for an envelope before it is known how large it gets, in bytes.
+const ENVELOPE_BYTES: usize = 4 * 1024;
 
 /// A problem as a TAXII error resource (section 3.6.1).
 pub fn problem(problem: &Problem) -> Response {
@@ -230,39 +232,43 @@ async fn envelope(ask: &Ask, asked: Asked, must_exist: bool) -> Result<Response,
     let Asked { scope, group, query } = asked;
     let first_page = query.after.is_none() && query.added_after.is_none();
     let wanted = scope.clone();
-    let (page, known) = ask
+    let (written, page, known) = ask
         .read(move |reading| {
-            let page = reading.objects(&wanted, &query)?.into_inner();
+            let mut writer = EnvelopeWriter::new(Vec::with_capacity(ENVELOPE_BYTES));
+            let mut written = Ok(());
+            let page = reading.object_bytes(&wanted, &query, |object| {
+                if written.is_ok() {
+                    written = writer.push(object);
+                }
+            })?;
+            let page = page.into_inner();
             // A filter may leave nothing of an object that is there: that is an empty envelope, not a 404.
             let known = match query.ids.first() {
-                Some(id) if page.rows.is_empty() => {
+                Some(id) if page.objects == 0 => {
                     reading.latest_object(&wanted, group, id)?.is_some_and(|known| !known.withdrawn)
                 }
                 _ => true,
             };
-            Ok((page, known))
+            Ok((written.map(|()| writer), page, known))
         })
         .await?;
     if must_exist && !known && first_page {
         return Err(Problem::absent());
     }
-    let bytes = page.rows.iter().filter_map(|row| row.bytes.as_deref());
-    let mut writer = EnvelopeWriter::new(Vec::with_capacity(
-        bytes.clone().map(|bytes| bytes.len() + 1).sum::<usize>() + 128,
-    ));
-    for object in bytes {
-        writer.push(object).map_err(|error| Problem::fault(&error))?;
-    }
-    let last = page.rows.last().map(|row| &row.record);
-    let next = next(ask, &scope, last.filter(|_| page.more));
-    let body = writer.finish(next.as_deref()).map_err(|error| Problem::fault(&error))?;
+    let next = page.sequence.filter(|_| page.more).map(|last| sealed(ask, &scope, group, last));
+    let body =
+        written.and_then(|writer| writer.finish(next.as_deref())).map_err(|error| Problem::fault(&error))?;
     let response = (StatusCode::OK, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
-    Ok(dated(response, page.rows.first().map(|row| row.record.added), last.map(|last| last.added)))
+    Ok(dated(response, page.first, page.last))
 }
 
 /// What the page after one that ended with `last` is asked for with.
 fn next(ask: &Ask, scope: &ReadScope, last: Option<&ObjectRecord>) -> Option<String> {
-    last.map(|last| ask.app.seal().seal(scope, USE, &Positions::from([(last.group, last.sequence)])))
+    last.map(|last| sealed(ask, scope, last.group, last.sequence))
+}
+
+fn sealed(ask: &Ask, scope: &ReadScope, group: GroupId, sequence: u64) -> String {
+    ask.app.seal().seal(scope, USE, &Positions::from([(group, sequence)]))
 }
 
 /// `GET …/manifest/`.

@@ -3,8 +3,8 @@
 //! Hits come newest first and never by relevance: a full-text rank is weighed by words of all documents, and so would
 //! tell about hidden ones.
 
-use rusqlite::params;
 use rusqlite::types::Value;
+use rusqlite::{OptionalExtension as _, params};
 use shieldwall_model::access::{ReadScope, Visible};
 use shieldwall_model::id::{GroupId, MemberId};
 use shieldwall_model::limits::PAGE_ITEMS_MAX;
@@ -70,6 +70,9 @@ impl Reading<'_> {
     pub fn search(&self, scope: &ReadScope, query: &SearchQuery) -> Result<Visible<SearchPage>, ReadError> {
         let (limit, asked) = limited(query.limit, PAGE_ITEMS_MAX);
         let words = words(&query.text);
+        if words.is_some() {
+            self.wait_for_words(scope)?;
+        }
         let mut rows = Vec::new();
         // Within a group the order is that of its sequence, which has an index; the groups are merged here.
         for group in scope.groups().filter(|group| query.group.is_none_or(|only| only == *group)) {
@@ -80,6 +83,23 @@ impl Reading<'_> {
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(SearchCursor::of);
         Ok(Visible::under(scope, SearchPage { rows, next }))
+    }
+
+    /// Waits until the words of everything in the scope's groups can be found; what others share meanwhile is not
+    /// waited for.
+    fn wait_for_words(&self, scope: &ReadScope) -> Result<(), ReadError> {
+        let connection = self.loan.connection()?;
+        let mut statement = connection.prepare_cached(
+            "SELECT o.position FROM groups g JOIN objects o ON o.grp = g.grp WHERE g.uuid = ?1
+             ORDER BY o.sequence DESC LIMIT 1",
+        )?;
+        let mut last = 0;
+        for group in scope.groups() {
+            let position: Option<u64> =
+                statement.query_row(params![group.uuid().into_bytes()], |row| row.get(0)).optional()?;
+            last = last.max(position.unwrap_or(0));
+        }
+        self.published.texts.wait_for(last)
     }
 
     fn search_group(
@@ -98,7 +118,7 @@ impl Reading<'_> {
         };
         let types = if query.types.is_empty() { Value::Null } else { Value::Text(json_of(&query.types)) };
         let matching = match words {
-            Some(_) => "AND o.row IN (SELECT rowid FROM texts WHERE texts MATCH ?8)",
+            Some(_) => "AND o.position IN (SELECT rowid FROM texts WHERE texts MATCH ?8)",
             None => "AND ?8 IS NULL",
         };
         let sql = format!(

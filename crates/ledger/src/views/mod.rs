@@ -6,6 +6,8 @@
 
 mod rows;
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 use shieldwall_model::id::GroupId;
 
@@ -14,12 +16,12 @@ pub(crate) use self::rows::{OBJECT_COLUMNS, document_from, edge_from, group_at, 
 use crate::entry::Entry;
 
 /// Version of the layout of `views.db`. Another one on disk is rebuilt.
-pub(crate) const VIEWS_SCHEMA: i64 = 1;
+pub(crate) const VIEWS_SCHEMA: i64 = 2;
 
 /// The tables of `views.db`.
 ///
 /// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
-/// ledger. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn.
+/// ledger. Words are in a database of their own, `texts.db`.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE skipped (position INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
@@ -30,13 +32,9 @@ pub(crate) const SCHEMA: &str = "
         spec_version TEXT NOT NULL, created_by TEXT, owner BLOB, name TEXT, marking INTEGER,
         revoked INTEGER NOT NULL, withdrawn INTEGER NOT NULL, first INTEGER NOT NULL, latest INTEGER NOT NULL
     ) STRICT;
-    CREATE UNIQUE INDEX objects_version ON objects (grp, id, version);
+    CREATE UNIQUE INDEX objects_version ON objects (id, grp, version);
     CREATE INDEX objects_sequence ON objects (grp, sequence);
     CREATE INDEX objects_current ON objects (grp, type, sequence) WHERE latest = 1 AND withdrawn = 0;
-    CREATE INDEX objects_id ON objects (id);
-    CREATE VIRTUAL TABLE texts USING fts5 (
-        words, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-    );
     CREATE TABLE edges (
         grp INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, label TEXT NOT NULL, via TEXT NOT NULL,
         sequence INTEGER NOT NULL, PRIMARY KEY (grp, source, target, label, via)
@@ -79,11 +77,13 @@ impl ViewsError {
 pub struct Views<'a> {
     connection: &'a Connection,
     entry: Option<&'a Entry>,
+    /// The number of the group asked for last.
+    numbered: Cell<Option<(GroupId, i64)>>,
 }
 
 impl<'a> Views<'a> {
-    pub(crate) const fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
-        Self { connection, entry }
+    pub(crate) fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
+        Self { connection, entry, numbered: Cell::new(None) }
     }
 
     fn entry(&self) -> Result<&'a Entry, ViewsError> {
@@ -99,12 +99,17 @@ impl<'a> Views<'a> {
     pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
+        // Nearly every object is new: it is its own first and latest version, and nothing need be ranked.
+        let new: bool = self
+            .connection
+            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM objects WHERE grp = ?1 AND id = ?2)")?
+            .query_row(params![group, object.id], |row| row.get(0))?;
         let added = self
             .connection
             .prepare_cached(
                 "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
                  owner, name, marking, revoked, withdrawn, first, latest)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, ?14, ?14)
                  ON CONFLICT (grp, id, version) DO NOTHING",
             )?
             .execute(params![
@@ -121,29 +126,25 @@ impl<'a> Views<'a> {
                 object.name,
                 object.marking.map(marking_rank),
                 object.revoked,
+                new,
             ])?;
         if added == 0 {
             return Ok(false);
         }
-        let row = self.connection.last_insert_rowid();
-        self.rank(group, object, row)?;
+        if !new {
+            self.rank(group, object)?;
+        }
         Ok(true)
     }
 
-    /// Keeps the first and latest flags, and the words of the latest version alone.
-    fn rank(&self, group: i64, object: &ObjectRow<'_>, row: i64) -> Result<(), ViewsError> {
+    /// Keeps the first and latest flags.
+    fn rank(&self, group: i64, object: &ObjectRow<'_>) -> Result<(), ViewsError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT min(version), max(version), count(*) FROM objects WHERE grp = ?1 AND id = ?2 AND withdrawn = 0",
         )?;
         let (first, latest, versions): (i64, i64, i64) = statement
             .query_row(params![group, object.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let version = object.version.as_micros();
-        if version == latest {
-            self.forget_words(group, object.id)?;
-            self.connection
-                .prepare_cached("INSERT INTO texts (rowid, words) VALUES (?1, ?2)")?
-                .execute(params![row, object.text])?;
-        }
         if versions == 1 {
             // Withdrawn versions, if there are any, step back behind the one that is back in use.
             self.connection
@@ -158,16 +159,6 @@ impl<'a> Views<'a> {
                 )?
                 .execute(params![group, object.id, first, latest])?;
         }
-        Ok(())
-    }
-
-    fn forget_words(&self, group: i64, id: &str) -> Result<(), ViewsError> {
-        self.connection
-            .prepare_cached(
-                "DELETE FROM texts WHERE rowid IN
-                 (SELECT row FROM objects WHERE grp = ?1 AND id = ?2 AND latest = 1 AND withdrawn = 0)",
-            )?
-            .execute(params![group, id])?;
         Ok(())
     }
 
@@ -205,7 +196,6 @@ impl<'a> Views<'a> {
     pub fn withdraw(&mut self, group: GroupId, id: &str) -> Result<bool, ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
-        self.forget_words(group, id)?;
         let changed = self
             .connection
             .prepare_cached("UPDATE objects SET withdrawn = 1 WHERE grp = ?1 AND id = ?2 AND withdrawn = 0")?
@@ -348,12 +338,21 @@ impl<'a> Views<'a> {
 
     /// The number of a group, given on first use.
     fn number(&self, group: GroupId) -> Result<i64, ViewsError> {
-        let uuid = group.uuid().into_bytes();
-        let mut statement = self.connection.prepare_cached("SELECT grp FROM groups WHERE uuid = ?1")?;
-        if let Some(number) = statement.query_row(params![uuid], |row| row.get(0)).optional()? {
+        if let Some((_, number)) = self.numbered.get().filter(|(known, _)| *known == group) {
             return Ok(number);
         }
-        self.connection.prepare_cached("INSERT INTO groups (uuid) VALUES (?1)")?.execute(params![uuid])?;
-        Ok(self.connection.last_insert_rowid())
+        let uuid = group.uuid().into_bytes();
+        let mut statement = self.connection.prepare_cached("SELECT grp FROM groups WHERE uuid = ?1")?;
+        let number = match statement.query_row(params![uuid], |row| row.get(0)).optional()? {
+            Some(number) => number,
+            None => {
+                self.connection
+                    .prepare_cached("INSERT INTO groups (uuid) VALUES (?1)")?
+                    .execute(params![uuid])?;
+                self.connection.last_insert_rowid()
+            }
+        };
+        self.numbered.set(Some((group, number)));
+        Ok(number)
     }
 }
