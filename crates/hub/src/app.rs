@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use shieldwall_exchange::peer::HubId;
 use shieldwall_exchange::warninglist::Warninglists;
 use shieldwall_fetch::Fetcher;
-use shieldwall_ledger::accounts::{Accounts, AccountsError};
+use shieldwall_ledger::accounts::{Accounts, AccountsError, SecretHash, Token};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
 use shieldwall_ledger::{AppendError, Draft, Ledger, ReadError, Reading, Receipt};
@@ -247,6 +247,7 @@ impl App {
         .await
         .map_err(|error| Problem::fault(&error))?;
         result.map_err(|error| match error {
+            ReadError::Behind => Problem::busy(error.to_string()),
             ReadError::Busy => {
                 Problem::busy("the store is read by as many as it can bear; try again in a second")
             }
@@ -272,6 +273,14 @@ impl App {
             .await
             .map_err(|error| Problem::fault(&error))?
             .map_err(|error| Problem::fault(&error))
+    }
+
+    /// A token that was asked for a moment ago: from memory, so on the thread that serves the request.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub fn recent_token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, Problem> {
+        self.0.accounts.recent_token(hash, now).map_err(|error| Problem::fault(&error))
     }
 
     /// Recomputes a log from what is on disk. One at a time: it reads a lot.

@@ -3,6 +3,7 @@
 //! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
 //! and in the crates it calls; the ledger stores what comes out without looking inside.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -17,9 +18,9 @@ use shieldwall_exchange::entries::{
     OBJECT_SHARED, VERSIONS_RECALLED,
 };
 use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
-use shieldwall_exchange::stix;
+use shieldwall_exchange::stix::{self, Object};
 use shieldwall_ledger::views::{Edge, ObjectRow};
-use shieldwall_ledger::{Entry, Fold, FoldError, Views};
+use shieldwall_ledger::{Entry, Fold, FoldError, Views, Words};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, MemberId, ObjectId, WarningId};
 use shieldwall_model::time::Timestamp;
@@ -102,6 +103,16 @@ impl HubFold {
 impl Fold for HubFold {
     fn version(&self) -> u32 {
         VERSION
+    }
+
+    fn words(&self) -> Words {
+        |entry| {
+            let body = entry
+                .body
+                .as_deref()
+                .filter(|_| matches!(entry.kind.as_str(), OBJECT_SHARED | OBJECT_RELEASED))?;
+            object_of(body).map(|object| object.text)
+        }
     }
 
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
@@ -187,6 +198,17 @@ fn write<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// The object that is an entry's body.
+fn object_of(body: &[u8]) -> Option<Object> {
+    stix::read_bundle(body).ok()?.accepted.into_iter().next()
+}
+
+/// The same object, wherever it was read; remarks made on its way in are not part of it.
+fn same(one: &Object, other: &Object) -> bool {
+    let placed = |object: &Object| Object { index: 0, bytes: 0..0, warnings: Vec::new(), ..object.clone() };
+    placed(one) == placed(other)
+}
+
 /// An object is shared by `owner`, whoever appended the entry that holds it.
 fn share(
     entry: &Entry,
@@ -194,19 +216,22 @@ fn share(
     owner: Option<MemberId>,
     views: &mut Views<'_>,
 ) -> Result<(), FoldError> {
-    let Some(object) = stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next())
-    else {
-        return Ok(());
+    // Whoever took it in has read it just now, and reads it as it is read here.
+    let object = match entry.known::<Object>() {
+        Some(object) => Some(Cow::Borrowed(object)),
+        None => object_of(body).map(Cow::Owned),
     };
+    let Some(object) = object.as_deref() else { return Ok(()) };
+    debug_assert!(object_of(body).is_some_and(|read| same(&read, object)), "what is known is what is read");
     let (group, id) = (entry.group, object.id.as_str());
     let known = views.latest_object(group, id)?;
     if known.as_ref().is_some_and(|known| known.owner != owner) {
         // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
         return Ok(());
     }
-    let new = views.put_object_of(&row(&object), owner)?;
+    let new = views.put_object_of(&row(object), owner)?;
     if new {
-        views.put_keys(id, object.version, &correlation::keys_of(&object, body))?;
+        views.put_keys(id, object.version, &correlation::keys_of(object, body))?;
     }
     // What was taken back is known by its last version; whatever comes after is in use alone.
     let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
@@ -216,9 +241,9 @@ fn share(
     if known.is_some() {
         views.delete_edges(group, id)?;
     }
-    put_edges(&object, views)?;
-    indicator::put(entry, &object, views)?;
-    indicator::said_of(entry, &object, owner, body, views)?;
+    put_edges(object, views)?;
+    indicator::put(entry, object, views)?;
+    indicator::said_of(entry, object, owner, body, views)?;
     if let Some(relationship) =
         object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)
     {
@@ -238,7 +263,7 @@ fn share(
 }
 
 /// An object's row of the index.
-fn row(object: &stix::Object) -> ObjectRow<'_> {
+fn row(object: &Object) -> ObjectRow<'_> {
     ObjectRow {
         id: object.id.as_str(),
         object_type: object.object_type(),
@@ -248,12 +273,11 @@ fn row(object: &stix::Object) -> ObjectRow<'_> {
         name: Some(&object.title),
         marking: object.tlp,
         revoked: object.revoked,
-        text: &object.text,
     }
 }
 
 /// Keeps what an object points to: a relationship's two ends, and any object's references.
-fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+fn put_edges(object: &Object, views: &mut Views<'_>) -> Result<(), FoldError> {
     let via = object.id.as_str();
     if let Some(relationship) = &object.relationship {
         let (source, target) = (relationship.source.as_str(), relationship.target.as_str());

@@ -215,7 +215,8 @@ impl Desk {
         while left.peek().is_some() {
             let (mut drafts, mut kept) = (Vec::new(), 0);
             for good in left.by_ref().take(limits::COMMIT_ENTRIES_MAX) {
-                drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes));
+                let draft = Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes);
+                drafts.push(draft.known(good.object));
                 if let (Some(whole), Some(home)) = (good.whole, &self.home) {
                     drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole));
                     kept += 1;

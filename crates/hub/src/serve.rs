@@ -13,6 +13,7 @@ use axum::routing::{MethodFilter, on};
 use shieldwall_model::access::{Role, extent};
 use shieldwall_model::limits;
 use subtle::ConstantTimeEq;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, Predicate, predicate};
 use tower_http::decompression::RequestDecompressionLayer;
@@ -24,6 +25,9 @@ use crate::i18n::Language;
 use crate::problem::Problem;
 use crate::routes::{Face, Route, Run, table};
 use crate::{misp, multipart, pages, taxii};
+
+/// Answers of fewer bytes are sent as they are.
+const PACKED_BYTES_MIN: u16 = 2 * 1024;
 
 /// The cookie that keeps a reader's language.
 pub const LANGUAGE_COOKIE: &str = "language";
@@ -39,9 +43,11 @@ pub fn router(app: App) -> Router {
         let handler = move |State(app): State<App>, request: Request| dispatch(route, app, request);
         router = router.route(route.path, on(filter(&route.method), handler));
     }
-    // Streams must not be held back to be packed.
-    let packed =
-        predicate::DefaultPredicate::new().and(predicate::NotForContentType::const_new("text/event-stream"));
+    // Streams must not be held back to be packed; what fits a packet or two gains nothing.
+    let packed = predicate::DefaultPredicate::new()
+        .and(predicate::SizeAbove::new(PACKED_BYTES_MIN))
+        .and(predicate::NotForContentType::const_new("text/event-stream"));
+    let packing = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(packed);
     router
         .fallback(|State(app): State<App>, request: Request| unrouted(app, request, Problem::absent()))
         .method_not_allowed_fallback(|State(app): State<App>, request: Request| {
@@ -53,7 +59,7 @@ pub fn router(app: App) -> Router {
             unrouted(app, request, problem)
         })
         .layer(RequestDecompressionLayer::new())
-        .layer(CompressionLayer::new().compress_when(packed))
+        .layer(packing)
         .layer(axum::middleware::map_response_with_state(app.clone(), finish))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shieldwall_ledger::views::{Edge, Key, ObjectRow};
-use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Views};
+use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Views, Words};
 use shieldwall_model::access::{Action, Permit, Principal, ReadScope, Reader, Role};
 use shieldwall_model::directory::{Directory, Member, MemberKind, SharingGroup, SightingNames};
 use shieldwall_model::id::{GroupId, MemberId, RepeatableEntropy, UserId};
@@ -144,6 +144,16 @@ impl Fold for TestFold {
         self.version
     }
 
+    fn words(&self) -> Words {
+        |entry| {
+            let body = String::from_utf8(entry.body.clone()?).ok()?;
+            match (entry.kind.as_str(), body.split('|').collect::<Vec<_>>().as_slice()) {
+                ("object", [_, _, _, _, name, _]) => Some((*name).to_owned()),
+                _ => None,
+            }
+        }
+    }
+
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
         self.counts.clear();
         for document in views.all_documents("count")? {
@@ -181,7 +191,6 @@ impl Fold for TestFold {
                     name: Some(name),
                     marking: Some(Tlp::Green),
                     revoked: entry.kind == "revocation",
-                    text: name,
                 };
                 if row.revoked {
                     views.put_revocation(&row)?;
