@@ -21,4 +21,7 @@ mod openapi;
 mod support;
 mod taxii;
 mod taxii_client;
+mod taxii_conformance;
+mod taxii_polls;
+mod taxii_traps;
 mod the_loop;
