@@ -232,7 +232,10 @@ fn what_was_withdrawn_comes_back_as_of_the_entry_that_shares_it_again() {
     gone("3|2");
     assert_eq!(of(VersionFilter::every()), Vec::<i64>::new());
     let again = put(2);
-    assert_eq!((of(first()), of(VersionFilter::default()), of(VersionFilter::every())), (vec![2], vec![2], vec![2]));
+    assert_eq!(
+        (of(first()), of(VersionFilter::default()), of(VersionFilter::every())),
+        (vec![2], vec![2], vec![2])
+    );
     let latest = hub.read().unwrap().latest_object(&world.scope(0), world.pair, &a).unwrap().unwrap();
     assert_eq!((latest.sequence, latest.withdrawn, latest.first), (again, false, true));
     put(4);

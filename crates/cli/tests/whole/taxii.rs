@@ -203,7 +203,10 @@ async fn media_types_and_errors_are_the_standards() {
     // By Basic, any name, the token as the password.
     let basic = world.nobody().request(Method::GET, "/taxii2/").basic_auth("anybody", Some(analyst.secret()));
     let discovery = Answer::to(basic.header("accept", TAXII)).await.expect(200).json();
-    assert_eq!(discovery["default"], "/taxii2/api/", "without TLS a path: the standard knows no `http:` API root");
+    assert_eq!(
+        discovery["default"], "/taxii2/api/",
+        "without TLS a path: the standard knows no `http:` API root"
+    );
     assert_eq!(discovery["api_roots"], json!([discovery["default"]]));
     let root = get(&analyst, "/taxii2/api/").await.expect(200).json();
     assert_eq!((&root["versions"], &root["max_content_length"]), (&json!([TAXII]), &json!(10 * 1024 * 1024)));

@@ -61,7 +61,11 @@ const MUSTS: &[Must] = &[
     said("3.1", "a request says in Accept what it takes, one TAXII range at least", CLIENTS),
     asked!("3.1", "every answer has the media type with its version", core::every_answer_has_the_media_type),
     asked!("3.1", "an Accept that is defined for the endpoint never gives 406", core::defined_accepts),
-    asked!("3.1", "a Content-Type that is defined for the endpoint never gives 415", core::defined_content_types),
+    asked!(
+        "3.1",
+        "a Content-Type that is defined for the endpoint never gives 415",
+        core::defined_content_types
+    ),
     said("3.1", "a POST has an Accept and a Content-Type", CLIENTS),
     asked!("3.1", "endpoints with filters filter as section 3.4 says", core::filters_filter),
     asked!("3.1", "the tables of sections 4 and 5 hold: methods, paths and codes", core::the_tables_hold),
@@ -82,7 +86,11 @@ const MUSTS: &[Must] = &[
     asked!("3.4", "each endpoint supports the match fields of its table", core::match_fields),
     asked!("3.4", "each match field stands once", core::match_fields_stand_once),
     asked!("3.4.1", "match[spec_version] lets nothing else through", core::spec_version_filters),
-    asked!("3.4.1", "without match[spec_version] the latest specification there is comes", core::spec_version_default),
+    asked!(
+        "3.4.1",
+        "without match[spec_version] the latest specification there is comes",
+        core::spec_version_default
+    ),
     asked!("3.4.1", "no type of STIX 2.1 is an invalid type", core::every_type_is_valid),
     asked!("3.4.1", "without match[version] the last version comes, and nothing else", core::version_default),
     asked!("3.4.1", "what has no modified has created for its version", core::created_stands_in),
@@ -96,8 +104,16 @@ const MUSTS: &[Must] = &[
     asked!("3.7", "the objects of an envelope are STIX objects", core::envelopes_hold_stix),
     asked!("3.8", "names are spelled as in the tables", core::names_are_the_tables),
     asked!("3.8", "required properties are there", core::required_properties),
-    said("3.9", "the SRV record's service is taxii2", "a record of the operator's DNS; the README says what to write"),
-    said("3.9", "the SRV record's protocol is tcp", "a record of the operator's DNS; the README says what to write"),
+    said(
+        "3.9",
+        "the SRV record's service is taxii2",
+        "a record of the operator's DNS; the README says what to write",
+    ),
+    said(
+        "3.9",
+        "the SRV record's protocol is tcp",
+        "a record of the operator's DNS; the README says what to write",
+    ),
     asked!("4.1.1", "default is one of api_roots", server::default_is_one_of_the_roots),
     asked!("4.1.1", "API roots are HTTPS URLs or paths", server::roots_are_https_or_paths),
     asked!("4.1.1", "a path begins with one slash", server::roots_are_https_or_paths),
@@ -124,10 +140,18 @@ const MUSTS: &[Must] = &[
     asked!("5.2.1", "media_types names all the collection can store", collections::media_types_are_whole),
     asked!("5.3", "who is not known gets 401 or 404: manifest", collections::unknown_at_manifest),
     asked!("5.3", "who may not read gets 403 or 404: manifest", collections::hidden_at_manifest),
-    asked!("5.3", "who is not known gets 401 or 404: manifest (said twice)", collections::unknown_at_manifest),
+    asked!(
+        "5.3",
+        "who is not known gets 401 or 404: manifest (said twice)",
+        collections::unknown_at_manifest
+    ),
     asked!("5.3.1", "objects is left out of an empty manifest", collections::empty_manifest),
     asked!("5.3.1", "the id of a record is the object's", collections::manifest_records),
-    asked!("5.3.1", "the version of a record is created where there is no modified", collections::manifest_records),
+    asked!(
+        "5.3.1",
+        "the version of a record is created where there is no modified",
+        collections::manifest_records
+    ),
     asked!("5.3.1", "the media type of a record is one of the collection's", collections::manifest_records),
     asked!("5.4", "who is not known gets 401 or 404: objects", collections::unknown_at_objects),
     asked!("5.4", "who may not read gets 403 or 404: objects", collections::hidden_at_objects),
@@ -145,7 +169,11 @@ const MUSTS: &[Must] = &[
     asked!("5.7", "what was deleted is in no manifest and no collection", collections::deleted_is_nowhere),
     asked!("5.7", "who is not known gets 401 or 404: deleting", collections::unknown_at_deleting),
     asked!("5.7", "who may not delete gets the code of the table", collections::the_table_of_deleting),
-    asked!("5.8", "the version is created where there is no modified", collections::versions_of_the_unversioned),
+    asked!(
+        "5.8",
+        "the version is created where there is no modified",
+        collections::versions_of_the_unversioned
+    ),
     asked!("5.8", "who is not known gets 401 or 404: versions", collections::unknown_at_versions),
     asked!("5.8", "who may not read gets 403 or 404: versions", collections::hidden_at_versions),
     asked!("5.8.1", "versions is left out when there are none", collections::no_versions),
@@ -162,7 +190,11 @@ const MUSTS: &[Must] = &[
     said("8.1.2", "sections 3, 4 and 5 are supported", "a sum: holds when all else holds"),
     asked!("8.1.2", "all required properties are there", core::required_properties),
     said("8.1.2", "the features of section 8.2 are supported", "a sum: holds when all else holds"),
-    said("8.1.2", "optional features are as they are defined", "the one there is, client certificates, is not offered"),
+    said(
+        "8.1.2",
+        "optional features are as they are defined",
+        "the one there is, client certificates, is not offered",
+    ),
     asked!("8.2.1", "discovery is at /taxii2/", server::discovery_is_at_the_root),
     asked!("8.2.1", "it is at the root of the server", server::discovery_is_at_the_root),
     asked!("8.2.1", "there is an API root", server::default_is_one_of_the_roots),

@@ -104,7 +104,9 @@ impl Consumer {
     /// What it goes by: what it holds and was not revoked.
     fn goes_by(&self) -> BTreeMap<String, String> {
         let valid = self.held.iter().filter(|(_, object)| object["revoked"] != true);
-        valid.map(|(id, object)| (id.clone(), object["modified"].as_str().unwrap_or_default().to_owned())).collect()
+        valid
+            .map(|(id, object)| (id.clone(), object["modified"].as_str().unwrap_or_default().to_owned()))
+            .collect()
     }
 }
 
@@ -126,7 +128,8 @@ async fn who_only_polls_learns_what_was_revoked_and_what_was_taken_back() {
             (id.to_string(), object)
         })
         .collect();
-    let address = json!({"type": "ipv4-addr", "spec_version": "2.1", "id": ADDRESS, "value": "198.51.100.3"}).to_string();
+    let address = json!({"type": "ipv4-addr", "spec_version": "2.1", "id": ADDRESS, "value": "198.51.100.3"})
+        .to_string();
     for object in made.iter().map(|(_, object)| object.as_str()).chain([&*address]) {
         assert_eq!(post(&owner, &base, object).await["success_count"], 1);
     }
@@ -158,7 +161,8 @@ async fn who_only_polls_learns_what_was_revoked_and_what_was_taken_back() {
     }
     // The manifest tells the same to who asks by time, and nobody else is told at all.
     let time = now.to_string();
-    let manifest = ask(&other, Method::GET, &format!("{base}manifest/?added_after={time}")).await.expect(200).json();
+    let manifest =
+        ask(&other, Method::GET, &format!("{base}manifest/?added_after={time}")).await.expect(200).json();
     assert_eq!(manifest["objects"].as_array().unwrap().len(), 5, "{manifest}");
     let mut late = Consumer::new(&other, &base, "");
     assert!(!late.page(50).await.1, "one page");
@@ -168,7 +172,10 @@ async fn who_only_polls_learns_what_was_revoked_and_what_was_taken_back() {
     let read = other.get_json(&format!("/api/v1/objects/{}", made[1].0)).await;
     let was: Json = serde_json::from_str(&made[1].1).unwrap();
     assert_eq!(read["versions"].as_array().unwrap().len(), 2, "{read}");
-    assert_eq!((&read["versions"][1]["object"], &read["versions"][0]["object"]["revoked"]), (&was, &json!(true)));
+    assert_eq!(
+        (&read["versions"][1]["object"], &read["versions"][0]["object"]["revoked"]),
+        (&was, &json!(true))
+    );
     let sensor = world.token("EE", Role::Sensor).await;
     let watched = sensor.get_json("/api/v1/watchlist").await;
     assert_eq!(watched["changes"].as_array().unwrap().len(), 1, "sensors match what is left: {watched}");
@@ -190,10 +197,14 @@ async fn who_only_polls_learns_what_was_revoked_and_what_was_taken_back() {
     consumer.poll().await;
     let last = millis(now.plus_seconds(180));
     ask(&owner, Method::DELETE, &format!("{}?match[version]=last", one(&made[3].0))).await.expect(200);
-    assert_eq!(ask(&other, Method::GET, &format!("{}?match[version]={last}", one(&made[3].0))).await.status, 404);
+    assert_eq!(
+        ask(&other, Method::GET, &format!("{}?match[version]={last}", one(&made[3].0))).await.status,
+        404
+    );
     let again = consumer.poll().await;
     assert_eq!((again.len(), &again[0]["modified"]), (1, &json!(millis(now.plus_seconds(120)))));
-    let versions = ask(&other, Method::GET, &format!("{}versions/", one(&made[3].0))).await.expect(200).json();
+    let versions =
+        ask(&other, Method::GET, &format!("{}versions/", one(&made[3].0))).await.expect(200).json();
     assert_eq!(versions["versions"], json!([millis(now), millis(now.plus_seconds(120))]));
 
     // All of it is in the log: after a restart the same comes.
@@ -280,7 +291,8 @@ impl Owner<'_> {
     }
 
     async fn delete(&self, id: &str, query: &str) {
-        let status = ask(self.client, Method::DELETE, &format!("{}objects/{id}/{query}", self.base)).await.status;
+        let status =
+            ask(self.client, Method::DELETE, &format!("{}objects/{id}/{query}", self.base)).await.status;
         assert!(matches!(status, 200 | 404), "{status}");
     }
 }
@@ -312,7 +324,11 @@ async fn whatever_happens_between_two_pages_a_consumer_ends_with_what_is_there()
         let mut fresh = Consumer::new(&reader, &base, "");
         fresh.poll().await;
         if consumer.goes_by() != fresh.goes_by() {
-            return Err(TestCaseError::fail(format!("holds {:?}, there is {:?}", consumer.goes_by(), fresh.goes_by())));
+            return Err(TestCaseError::fail(format!(
+                "holds {:?}, there is {:?}",
+                consumer.goes_by(),
+                fresh.goes_by()
+            )));
         }
         // Only what was added anew, since a version after it was taken back, may come again.
         let twice = consumer.seen.iter().find(|(_, times)| **times > 1);

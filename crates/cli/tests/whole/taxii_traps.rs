@@ -108,7 +108,9 @@ async fn opentaxii_added_after_without_fractions_and_other_spellings() {
     let (world, analyst, base) = stage().await;
     let second = world.now().plus_seconds(-60).to_string();
     let second = second.split('.').next().unwrap();
-    for written in ["Z", ".0Z", ".000Z", ".000000Z", ".000000000Z", "%2B00:00", "+00:00", ".000000+00:00", "z"] {
+    for written in
+        ["Z", ".0Z", ".000Z", ".000000Z", ".000000000Z", "%2B00:00", "+00:00", ".000000+00:00", "z"]
+    {
         let path = format!("{base}objects/?added_after={second}{written}");
         assert_eq!(ids(&get(&analyst, &path).await.expect(200).json()).len(), 25, "{path}");
     }
@@ -123,10 +125,12 @@ async fn opentaxii_added_after_without_fractions_and_other_spellings() {
 async fn opencti_an_empty_page_still_says_up_to_when_all_is_known() {
     let (world, analyst, base) = stage().await;
     let path = format!("{base}objects/?added_after=");
-    let last = get(&analyst, &format!("{base}objects/")).await.header("x-taxii-date-added-last").unwrap().to_owned();
+    let last =
+        get(&analyst, &format!("{base}objects/")).await.header("x-taxii-date-added-last").unwrap().to_owned();
     let idle = get(&analyst, &format!("{path}{last}")).await.expect(200);
     assert_eq!((idle.text().as_str(), idle.header("x-taxii-date-added-last")), ("{}", Some(&*last)));
-    let empty = format!("/taxii2/api/collections/{}/objects/", GroupId::home_of(world.member("LU").id).uuid());
+    let empty =
+        format!("/taxii2/api/collections/{}/objects/", GroupId::home_of(world.member("LU").id).uuid());
     let empty = get(&analyst, &empty).await.expect(200);
     assert_eq!(empty.header("x-taxii-date-added-last"), Some("1970-01-01T00:00:00.000000Z"));
     world.end().await;
@@ -167,7 +171,9 @@ async fn opentaxii_deletions_media_types_and_missing_times() {
     let manifest = get(&analyst, &format!("{base}manifest/")).await.json();
     let id = ids(&manifest)[3].clone();
     assert_eq!(manifest["objects"][3]["media_type"], "application/stix+json;version=2.1");
-    let gone = Answer::to(analyst.change(Method::DELETE, &format!("{base}objects/{id}/")).header("accept", TAXII)).await;
+    let gone =
+        Answer::to(analyst.change(Method::DELETE, &format!("{base}objects/{id}/")).header("accept", TAXII))
+            .await;
     assert_eq!(gone.expect(200).header("content-type"), Some(TAXII));
     assert!(!ids(&get(&analyst, &format!("{base}manifest/?match[version]=all")).await.json()).contains(&id));
     let timeless = r#"{"type":"tool","spec_version":"2.1","id":"tool--7d3a9c1e-5f20-4b7e-8a11-000000000900","name":"x"}"#;
@@ -201,7 +207,8 @@ async fn opencti_connectors_a_path_without_its_last_slash() {
         (&world.nobody(), "/taxii2".into()),
     ] {
         let sent = get(client, &path).await.expect(308);
-        let (bare, query) = path.split_once('?').map_or((&*path, String::new()), |(a, b)| (a, format!("?{b}")));
+        let (bare, query) =
+            path.split_once('?').map_or((&*path, String::new()), |(a, b)| (a, format!("?{b}")));
         assert_eq!(sent.header("location"), Some(&*format!("{bare}/{query}")));
     }
     world.end().await;
@@ -218,7 +225,10 @@ async fn an_empty_envelope_is_refused_and_custom_properties_are_passed_over() {
     for body in ["{}", r#"{"objects":[]}"#, r#"{"more":false}"#] {
         assert_eq!(post(body.into()).await.expect(422).code(), "taxii.envelope.empty", "{body}");
     }
-    let custom = format!(r#"{{"x_acme_scoring":{{"impact":"high"}},"objects":[{}]}}"#, tool(901, "2026-01-01T00:00:00.000Z"));
+    let custom = format!(
+        r#"{{"x_acme_scoring":{{"impact":"high"}},"objects":[{}]}}"#,
+        tool(901, "2026-01-01T00:00:00.000Z")
+    );
     assert_eq!(post(custom).await.expect(202).json()["success_count"], 1);
     world.end().await;
 }

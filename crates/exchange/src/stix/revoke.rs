@@ -69,7 +69,8 @@ mod tests {
     const NOW: &str = "2026-03-01T12:00:00.123456Z";
 
     fn text(object: &str) -> Option<String> {
-        revoked(object.as_bytes(), Timestamp::parse(NOW).unwrap()).map(|bytes| String::from_utf8(bytes).unwrap())
+        revoked(object.as_bytes(), Timestamp::parse(NOW).unwrap())
+            .map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]

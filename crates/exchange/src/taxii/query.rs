@@ -208,10 +208,14 @@ mod tests {
         );
         // Cut to what is kept, towards the past: nothing added within that microsecond is passed over.
         assert_eq!(
-            parse(Endpoint::Objects, &[("added_after", "2026-01-31T09:30:00.000000999Z")]).unwrap().added_after,
+            parse(Endpoint::Objects, &[("added_after", "2026-01-31T09:30:00.000000999Z")])
+                .unwrap()
+                .added_after,
             Some(wanted)
         );
-        for text in ["", "yesterday", "1769851800", "2026-01-31T09:30:00", "2026-13-01", "2026-01-31T09:30:00Z,x"] {
+        for text in
+            ["", "yesterday", "1769851800", "2026-01-31T09:30:00", "2026-13-01", "2026-01-31T09:30:00Z,x"]
+        {
             parse(Endpoint::Objects, &[("added_after", text)]).unwrap_err();
         }
     }
@@ -229,7 +233,10 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!((query.types, query.ids), (vec!["indicator".to_owned(), "malware".into()], vec!["a".to_owned(), "b".into()]));
+        assert_eq!(
+            (query.types, query.ids),
+            (vec!["indicator".to_owned(), "malware".into()], vec!["a".to_owned(), "b".into()])
+        );
         assert_eq!(query.spec_versions, ["2.0", "2.1"]);
         let at = VersionMatch::At(Timestamp::parse("2016-01-01T01:01:01Z").unwrap());
         assert_eq!(query.versions, [VersionMatch::First, at, VersionMatch::Last]);
@@ -259,7 +266,13 @@ mod tests {
         for name in ["match[id]", "match[type]"] {
             parse(Endpoint::Delete, &[(name, "x")]).unwrap_err();
         }
-        assert_eq!(parse(Endpoint::Delete, &[("match[version]", "first")]).unwrap().versions, [VersionMatch::First]);
-        assert_eq!(parse(Endpoint::Objects, &[("limit", "18446744073709551615")]).unwrap().page_items(), PAGE_ITEMS_MAX);
+        assert_eq!(
+            parse(Endpoint::Delete, &[("match[version]", "first")]).unwrap().versions,
+            [VersionMatch::First]
+        );
+        assert_eq!(
+            parse(Endpoint::Objects, &[("limit", "18446744073709551615")]).unwrap().page_items(),
+            PAGE_ITEMS_MAX
+        );
     }
 }

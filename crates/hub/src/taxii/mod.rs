@@ -142,7 +142,9 @@ fn group_named(directory: &Directory, reader: &Reader, text: &str) -> Result<Gro
     directory
         .groups_of(reader.member())
         .map(|group| group.id)
-        .find(|group| if id.get_version_num() == 4 { collection_id(*group) == id } else { group.uuid() == id })
+        .find(
+            |group| if id.get_version_num() == 4 { collection_id(*group) == id } else { group.uuid() == id },
+        )
         .ok_or_else(Problem::absent)
 }
 

@@ -44,7 +44,10 @@ impl Place {
         let mut bytes = [0u8; 40];
         let parts = self.group.uuid().into_bytes().into_iter();
         let parts = parts.chain(self.after.to_be_bytes()).chain(self.since.to_be_bytes());
-        bytes.iter_mut().zip(parts.chain(self.added.as_micros().to_be_bytes())).for_each(|(to, from)| *to = from);
+        bytes
+            .iter_mut()
+            .zip(parts.chain(self.added.as_micros().to_be_bytes()))
+            .for_each(|(to, from)| *to = from);
         bytes
     }
 

@@ -21,8 +21,12 @@ async fn unknown(stage: &Stage, method: Method, path: &str) -> Outcome {
         Answer::to(stage.nobody.request(method.clone(), path).bearer_auth("swt_of-nobody")).await,
     ];
     for answer in answers {
-        let told = answer.header("www-authenticate").is_some_and(|told| told.contains("Basic") && told.contains("Bearer"));
-        hold(answer.status == 401 && told, || format!("{method} {path}: {} {:?}", answer.status, answer.headers))?;
+        let told = answer
+            .header("www-authenticate")
+            .is_some_and(|told| told.contains("Basic") && told.contains("Bearer"));
+        hold(answer.status == 401 && told, || {
+            format!("{method} {path}: {} {:?}", answer.status, answer.headers)
+        })?;
     }
     Ok(())
 }
@@ -95,7 +99,8 @@ pub(super) async fn hidden_at_versions(stage: &Stage) -> Outcome {
 pub(super) async fn hidden_at_adding(stage: &Stage) -> Outcome {
     hidden(stage, Method::POST, "objects/").await?;
     let post = |client: &Client| {
-        let request = client.change(Method::POST, &format!("{}objects/", stage.full)).header("content-type", TAXII);
+        let request =
+            client.change(Method::POST, &format!("{}objects/", stage.full)).header("content-type", TAXII);
         Answer::to(request.header("accept", TAXII).body("{}"))
     };
     let collection = ask(&stage.observer, Method::GET, &stage.full).await.expect(200).json();
@@ -173,7 +178,8 @@ pub(super) async fn named_by_stix_id(stage: &Stage) -> Outcome {
     hold(found == [ADDRESS], || format!("{found:?}"))?;
     for id in ["1", "tool", "tool--0f4c2a1e-5f20-4b7e-8a11-000000000099"] {
         for method in [Method::GET, Method::DELETE] {
-            let status = ask(&stage.analyst, method.clone(), &format!("{}objects/{id}/", stage.full)).await.status;
+            let status =
+                ask(&stage.analyst, method.clone(), &format!("{}objects/{id}/", stage.full)).await.status;
             hold(status == 404, || format!("{method} {id}: {status}"))?;
         }
     }
@@ -181,7 +187,9 @@ pub(super) async fn named_by_stix_id(stage: &Stage) -> Outcome {
 }
 
 pub(super) async fn empty_object(stage: &Stage) -> Outcome {
-    for query in ["match[version]=2001-01-01T00:00:00Z", "match[spec_version]=2.0", "added_after=2099-01-01T00:00:00Z"] {
+    for query in
+        ["match[version]=2001-01-01T00:00:00Z", "match[spec_version]=2.0", "added_after=2099-01-01T00:00:00Z"]
+    {
         let answer = stage.get(&format!("{}objects/{ADDRESS}/?{query}", stage.full)).await;
         hold(answer.status == 200 && answer.text() == "{}", || format!("{query}: {}", answer.text()))?;
     }
@@ -224,7 +232,8 @@ pub(super) async fn deleted_is_nowhere(stage: &Stage) -> Outcome {
         // Page by page too: that a walk goes on is no reason to tell of what was gone before it began.
         let (mut found, mut next) = (Vec::new(), String::new());
         loop {
-            let page = stage.json(&format!("{}{kind}/?match[version]=all&limit=2{next}", stage.scratch)).await;
+            let page =
+                stage.json(&format!("{}{kind}/?match[version]=all&limit=2{next}", stage.scratch)).await;
             found.extend(listed(&page, "objects"));
             match page["next"].as_str() {
                 Some(more) => next = format!("&next={more}"),

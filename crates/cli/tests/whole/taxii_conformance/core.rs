@@ -41,7 +41,8 @@ async fn everywhere(stage: &Stage, wrong: fn(&str, &Json) -> bool) -> Outcome {
 }
 
 pub(super) async fn booleans_are_literals(stage: &Stage) -> Outcome {
-    everywhere(stage, |name, value| matches!(name, "can_read" | "can_write" | "more") && !value.is_boolean()).await
+    everywhere(stage, |name, value| matches!(name, "can_read" | "can_write" | "more") && !value.is_boolean())
+        .await
 }
 
 pub(super) async fn identifiers_are_version_4(stage: &Stage) -> Outcome {
@@ -65,7 +66,9 @@ pub(super) async fn integers_fit(stage: &Stage) -> Outcome {
 pub(super) async fn lists_hold_their_type(stage: &Stage) -> Outcome {
     everywhere(stage, |name, value| match name {
         "api_roots" | "versions" | "media_types" => !value.is_string() && !value.is_array(),
-        "collections" | "successes" | "failures" | "pendings" | "objects" => !value.is_object() && !value.is_array(),
+        "collections" | "successes" | "failures" | "pendings" | "objects" => {
+            !value.is_object() && !value.is_array()
+        }
         "title" | "description" | "alias" | "id" | "version" | "next" | "message" => !value.is_string(),
         _ => false,
     })
@@ -103,8 +106,18 @@ pub(super) async fn paths_end_in_a_slash(stage: &Stage) -> Outcome {
 }
 
 pub(super) async fn successes_have_their_body(stage: &Stage) -> Outcome {
-    let wanted =
-        ["api_roots", "max_content_length", "collections", "total_count", "can_read", "objects", "objects", "objects", "versions", "versions"];
+    let wanted = [
+        "api_roots",
+        "max_content_length",
+        "collections",
+        "total_count",
+        "can_read",
+        "objects",
+        "objects",
+        "objects",
+        "versions",
+        "versions",
+    ];
     for (path, name) in stage.endpoints().iter().zip(wanted) {
         let body = stage.json(path).await;
         hold(!body[name].is_null(), || format!("{path} without {name}: {body}"))?;
@@ -122,7 +135,11 @@ pub(super) async fn every_answer_has_the_media_type(stage: &Stage) -> Outcome {
     for path in stage.endpoints() {
         look(&path, 200, &stage.get(&path).await);
         look(&path, 401, &ask(&stage.nobody, Method::GET, &path).await);
-        look(&path, 406, &Answer::to(stage.analyst.request(Method::GET, &path).header("accept", "text/html")).await);
+        look(
+            &path,
+            406,
+            &Answer::to(stage.analyst.request(Method::GET, &path).header("accept", "text/html")).await,
+        );
         look(&path, 405, &ask(&stage.analyst, Method::PUT, &path).await);
         let head = ask(&stage.analyst, Method::HEAD, &path).await;
         look(&path, 200, &head);
@@ -160,7 +177,8 @@ pub(super) async fn defined_accepts(stage: &Stage) -> Outcome {
             let answer = Answer::to(stage.analyst.request(Method::GET, &path).header("accept", accept)).await;
             hold(answer.status == 200, || format!("{path} for {accept}: {}", answer.status))?;
         }
-        let lines = stage.analyst.request(Method::GET, &path).header("accept", "text/html").header("accept", TAXII);
+        let lines =
+            stage.analyst.request(Method::GET, &path).header("accept", "text/html").header("accept", TAXII);
         let answer = Answer::to(lines).await;
         hold(answer.status == 200, || format!("{path}, Accept in two lines: {}", answer.status))?;
     }
@@ -168,7 +186,9 @@ pub(super) async fn defined_accepts(stage: &Stage) -> Outcome {
 }
 
 pub(super) async fn defined_content_types(stage: &Stage) -> Outcome {
-    for content_type in [TAXII, "application/taxii+json", "application/taxii+json; version=2.1; charset=utf-8"] {
+    for content_type in
+        [TAXII, "application/taxii+json", "application/taxii+json; version=2.1; charset=utf-8"]
+    {
         let request = stage.analyst.change(Method::POST, &format!("{}objects/", stage.scratch));
         let (_, object) = super::stage::tool(1, "2026-01-01T00:00:00.000Z");
         let request = request.header("accept", TAXII).header("content-type", content_type);
@@ -183,9 +203,13 @@ pub(super) async fn defined_content_types(stage: &Stage) -> Outcome {
 
 pub(super) async fn filters_filter(stage: &Stage) -> Outcome {
     for kind in ["manifest", "objects"] {
-        let found = ids(&listed(&stage.json(&format!("{}{kind}/?match[type]=ipv4-addr", stage.full)).await, "objects"));
+        let found = ids(&listed(
+            &stage.json(&format!("{}{kind}/?match[type]=ipv4-addr", stage.full)).await,
+            "objects",
+        ));
         hold(found == [ADDRESS], || format!("{kind}: {found:?}"))?;
-        let path = format!("{}{kind}/?match[type]=tool,ipv4-addr&match[id]={ADDRESS},{}", stage.full, stage.tool);
+        let path =
+            format!("{}{kind}/?match[type]=tool,ipv4-addr&match[id]={ADDRESS},{}", stage.full, stage.tool);
         let found = ids(&listed(&stage.json(&path).await, "objects"));
         hold(found == [stage.tool.as_str(), ADDRESS], || format!("{kind}: {found:?}"))?;
     }
@@ -200,7 +224,10 @@ pub(super) async fn the_tables_hold(stage: &Stage) -> Outcome {
         }
     }
     // Pages by Range were 2.0's: no 206, no 416.
-    let request = stage.analyst.request(Method::GET, &format!("{}objects/", stage.full)).header("range", "items 900-999");
+    let request = stage
+        .analyst
+        .request(Method::GET, &format!("{}objects/", stage.full))
+        .header("range", "items 900-999");
     let answer = Answer::to(request).await;
     hold(answer.status == 200, || format!("a Range gives {}", answer.status))
 }
@@ -235,7 +262,8 @@ pub(super) async fn date_added_last(stage: &Stage) -> Outcome {
 }
 
 pub(super) async fn ascending(stage: &Stage) -> Outcome {
-    let manifest = listed(&stage.json(&format!("{}manifest/?match[version]=all", stage.full)).await, "objects");
+    let manifest =
+        listed(&stage.json(&format!("{}manifest/?match[version]=all", stage.full)).await, "objects");
     let added: Vec<String> = manifest.iter().map(|record| text(&record["date_added"])).collect();
     hold(added.len() > 10 && added.windows(2).all(|pair| pair[0] < pair[1]), || format!("{added:?}"))?;
     let objects = listed(&stage.json(&format!("{}objects/?match[version]=all", stage.full)).await, "objects");
@@ -263,7 +291,15 @@ async fn refused(stage: &Stage, queries: &[&str]) -> Outcome {
 }
 
 pub(super) async fn malformed_parameters(stage: &Stage) -> Outcome {
-    let queries = ["added_after=yesterday", "limit=many", "next=", "next=made-up", "match[version]=newest", "match[id]=", "match[type]=a,,b"];
+    let queries = [
+        "added_after=yesterday",
+        "limit=many",
+        "next=",
+        "next=made-up",
+        "match[version]=newest",
+        "match[id]=",
+        "match[type]=a,,b",
+    ];
     refused(stage, &queries).await
 }
 
@@ -274,7 +310,8 @@ pub(super) async fn added_after_stands_once(stage: &Stage) -> Outcome {
 }
 
 pub(super) async fn oldest_first(stage: &Stage) -> Outcome {
-    let found = listed(&stage.json(&format!("{}objects/?match[version]=all&limit=2", stage.full)).await, "objects");
+    let found =
+        listed(&stage.json(&format!("{}objects/?match[version]=all&limit=2", stage.full)).await, "objects");
     let versions: Vec<String> = found.iter().map(|object| text(&object["modified"])).collect();
     hold(versions == stage.versions[..2], || format!("{versions:?}"))
 }
@@ -286,7 +323,9 @@ pub(super) async fn limit_is_positive(stage: &Stage) -> Outcome {
 pub(super) async fn limit_limits(stage: &Stage) -> Outcome {
     for limit in [1usize, 2, 7] {
         for path in [format!("{}objects/?", stage.full), format!("{}manifest/?", stage.full)] {
-            let found = listed(&stage.json(&format!("{path}match[version]=all&limit={limit}")).await, "objects").len();
+            let found =
+                listed(&stage.json(&format!("{path}match[version]=all&limit={limit}")).await, "objects")
+                    .len();
             hold(found == limit, || format!("{path}limit={limit}: {found}"))?;
         }
     }
@@ -302,13 +341,19 @@ pub(super) async fn what_fits_comes_whole(stage: &Stage) -> Outcome {
     for limit in [13, 14, 100_000] {
         let body = stage.json(&format!("{path}&limit={limit}")).await;
         let found = listed(&body, "objects").len();
-        hold(found == whole && body["more"] != true, || format!("limit {limit}: {found}, more {}", body["more"]))?;
+        hold(found == whole && body["more"] != true, || {
+            format!("limit {limit}: {found}, more {}", body["more"])
+        })?;
     }
     Ok(())
 }
 
 pub(super) async fn more_is_true(stage: &Stage) -> Outcome {
-    for path in [format!("{}manifest/", stage.full), format!("{}objects/", stage.full), format!("{}objects/{}/", stage.full, stage.tool)] {
+    for path in [
+        format!("{}manifest/", stage.full),
+        format!("{}objects/", stage.full),
+        format!("{}objects/{}/", stage.full, stage.tool),
+    ] {
         let body = stage.json(&format!("{path}?match[version]=all&limit=2")).await;
         hold(body["more"] == true, || format!("{path}: {body}"))?;
         // Never more without next: a client that knows next alone would stop, or begin again for ever.
@@ -337,7 +382,9 @@ pub(super) async fn match_fields(stage: &Stage) -> Outcome {
         hold(found == wanted, || format!("{path}: {found}, not {wanted}"))?;
     }
     let (_, path) = stage.fresh(&["2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"]).await;
-    let answer = ask(&stage.analyst, Method::DELETE, &format!("{path}?match[version]=first&match[spec_version]=2.1")).await;
+    let answer =
+        ask(&stage.analyst, Method::DELETE, &format!("{path}?match[version]=first&match[spec_version]=2.1"))
+            .await;
     hold(answer.status == 200, || answer.text())?;
     let left = stage.versions_at(&format!("{path}?match[version]=all")).await;
     hold(left == ["2026-01-02T00:00:00.000Z"], || format!("{left:?}"))
@@ -361,7 +408,9 @@ async fn specs(stage: &Stage, query: &str) -> BTreeSet<String> {
 pub(super) async fn spec_version_filters(stage: &Stage) -> Outcome {
     for version in ["2.0", "2.1"] {
         let found = specs(stage, &format!("match[spec_version]={version}")).await;
-        hold(found == [format!("application/stix+json;version={version}")].into(), || format!("{version}: {found:?}"))?;
+        hold(found == [format!("application/stix+json;version={version}")].into(), || {
+            format!("{version}: {found:?}")
+        })?;
     }
     let none = specs(stage, "match[spec_version]=3.0").await;
     hold(none.is_empty(), || format!("{none:?}"))
@@ -393,7 +442,10 @@ pub(super) async fn every_type_is_valid(stage: &Stage) -> Outcome {
 }
 
 pub(super) async fn version_default(stage: &Stage) -> Outcome {
-    for path in [format!("{}objects/?match[id]={}", stage.full, stage.tool), format!("{}objects/{}/", stage.full, stage.tool)] {
+    for path in [
+        format!("{}objects/?match[id]={}", stage.full, stage.tool),
+        format!("{}objects/{}/", stage.full, stage.tool),
+    ] {
         let found = stage.versions_at(&path).await;
         hold(found == stage.versions[2..], || format!("{path}: {found:?}"))?;
     }
@@ -401,7 +453,10 @@ pub(super) async fn version_default(stage: &Stage) -> Outcome {
 }
 
 pub(super) async fn created_stands_in(stage: &Stage) -> Outcome {
-    let found = ids(&listed(&stage.json(&format!("{}objects/?match[version]={STATED}", stage.full)).await, "objects"));
+    let found = ids(&listed(
+        &stage.json(&format!("{}objects/?match[version]={STATED}", stage.full)).await,
+        "objects",
+    ));
     hold(found == [STATEMENT], || format!("{found:?}"))
 }
 
@@ -425,12 +480,16 @@ pub(super) async fn version_is_exact(stage: &Stage) -> Outcome {
 
 pub(super) async fn errors_say_their_status(stage: &Stage) -> Outcome {
     let full = &stage.full;
-    for (path, status) in
-        [(format!("{full}objects/?limit=0"), 400), (stage.foreign.clone(), 404), ("/taxii2/none/".to_owned(), 404)]
-    {
+    for (path, status) in [
+        (format!("{full}objects/?limit=0"), 400),
+        (stage.foreign.clone(), 404),
+        ("/taxii2/none/".to_owned(), 404),
+    ] {
         let answer = stage.get(&path).await.expect(status);
         let body = answer.json();
-        let good = body["http_status"] == status.to_string() && body["title"].is_string() && body["error_code"].is_string();
+        let good = body["http_status"] == status.to_string()
+            && body["title"].is_string()
+            && body["error_code"].is_string();
         hold(good, || body.to_string())?;
     }
     let unknown = ask(&stage.nobody, Method::GET, full).await.expect(401).json();
@@ -455,10 +514,36 @@ pub(super) async fn envelopes_hold_stix(stage: &Stage) -> Outcome {
 
 pub(super) async fn names_are_the_tables(stage: &Stage) -> Outcome {
     const NAMES: &[&str] = &[
-        "title", "description", "contact", "default", "api_roots", "versions", "max_content_length", "id", "status",
-        "request_timestamp", "total_count", "success_count", "successes", "failure_count", "failures", "pending_count",
-        "pendings", "version", "message", "collections", "alias", "can_read", "can_write", "media_types", "more", "next",
-        "objects", "date_added", "media_type", "",
+        "title",
+        "description",
+        "contact",
+        "default",
+        "api_roots",
+        "versions",
+        "max_content_length",
+        "id",
+        "status",
+        "request_timestamp",
+        "total_count",
+        "success_count",
+        "successes",
+        "failure_count",
+        "failures",
+        "pending_count",
+        "pendings",
+        "version",
+        "message",
+        "collections",
+        "alias",
+        "can_read",
+        "can_write",
+        "media_types",
+        "more",
+        "next",
+        "objects",
+        "date_added",
+        "media_type",
+        "",
     ];
     everywhere(stage, |name, _| !NAMES.contains(&name)).await
 }

@@ -87,7 +87,8 @@ pub(super) async fn status_details(stage: &Stage) -> Outcome {
     hold(successes.contains(&(STATEMENT.into(), STATED.into())), || format!("{successes:?}"))?;
     hold(successes.iter().any(|(id, _)| id == ADDRESS), || format!("{successes:?}"))?;
     // What was refused is told with the version it came in all the same.
-    let failed = ("tool--0f4c2a1e-5f20-4b7e-8a11-000000000021".to_owned(), "2026-01-01T05:00:00.000Z".to_owned());
+    let failed =
+        ("tool--0f4c2a1e-5f20-4b7e-8a11-000000000021".to_owned(), "2026-01-01T05:00:00.000Z".to_owned());
     hold(failures == [failed], || format!("{failures:?}"))
 }
 
@@ -135,7 +136,8 @@ async fn over_tls(stage: &Stage, version: reqwest::tls::Version) -> u16 {
         .tls_version_max(version)
         .build()
         .expect("a client");
-    let answer = client.get(format!("https://{}/taxii2/", hub.address())).header("accept", TAXII).send().await;
+    let answer =
+        client.get(format!("https://{}/taxii2/", hub.address())).header("accept", TAXII).send().await;
     let status = answer.expect("an answer over TLS").status().as_u16();
     hub.stop().await.expect("the hub closes in order");
     status
@@ -169,7 +171,9 @@ pub(super) async fn no_early_data(stage: &Stage) -> Outcome {
             let early = tls.early_data().is_some();
             let mut tcp = TcpStream::connect(address).expect("the hub listens");
             let mut stream = rustls::Stream::new(&mut tls, &mut tcp);
-            stream.write_all(b"GET /taxii2/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("sent");
+            stream
+                .write_all(b"GET /taxii2/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                .expect("sent");
             let mut answer = Vec::new();
             // The end may come without TLS's own goodbye.
             let _ = stream.read_to_end(&mut answer);
@@ -220,6 +224,10 @@ impl ServerCertVerifier for AnyCertificate {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::ED25519, SignatureScheme::RSA_PSS_SHA256]
+        vec![
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ED25519,
+            SignatureScheme::RSA_PSS_SHA256,
+        ]
     }
 }

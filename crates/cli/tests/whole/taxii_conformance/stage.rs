@@ -74,7 +74,10 @@ impl Stage {
         let versions = [1, 2, 3].map(|hour| format!("2026-01-01T0{hour}:00:00.000Z"));
         let mut objects: Vec<String> = versions.iter().map(|version| tool(0, version).1).collect();
         objects.extend((1..8).map(|number| tool(number, "2026-01-01T00:00:00.000Z").1));
-        objects.push(json!({"type": "ipv4-addr", "spec_version": "2.1", "id": ADDRESS, "value": "198.51.100.3"}).to_string());
+        objects.push(
+            json!({"type": "ipv4-addr", "spec_version": "2.1", "id": ADDRESS, "value": "198.51.100.3"})
+                .to_string(),
+        );
         objects.push(
             json!({
                 "type": "marking-definition", "spec_version": "2.1", "id": STATEMENT, "created": STATED,
