@@ -274,6 +274,6 @@ pub(super) async fn versions_of_the_unversioned(stage: &Stage) -> Outcome {
 
 pub(super) async fn no_versions(stage: &Stage) -> Outcome {
     let path = format!("{}objects/{ADDRESS}/versions/?match[spec_version]=2.0", stage.full);
-    let body = stage.get(&path).await.expect(200).text();
-    hold(body == "{}", || body)
+    let answer = stage.get(&path).await;
+    hold(answer.status == 200 && answer.text() == "{}", || format!("{} {}", answer.status, answer.text()))
 }
