@@ -85,7 +85,7 @@ impl Stage {
             })
             .to_string(),
         );
-        // As STIX 2.0 has it: no `spec_version`.
+        // As STIX 2.0 has it, without `spec_version`: brought up to 2.1 at the door.
         objects.push(
             json!({
                 "type": "tool", "id": "tool--0f4c2a1e-5f20-4b7e-8a11-000000000020", "created": "2016-01-01T00:00:00.000Z",
