@@ -54,7 +54,7 @@ def main(url, collection_id, envelope_file):
     collection.delete_object(posted)
     left = collection.get_objects(id=posted).get("objects", [])
 
-    checks = filters(collection, objects, manifest)
+    checks = filters(collection, objects, manifest, posted)
     checks.update(changes(root, collection, envelope["objects"][0]))
 
     print(json.dumps({
@@ -81,8 +81,11 @@ def main(url, collection_id, envelope_file):
     }))
 
 
-def filters(collection, objects, manifest):
-    """Every filter there is, on objects and manifest, whole and in pages: what was asked, and whether it came."""
+def filters(collection, objects, manifest, deleted):
+    """Every filter there is, on objects and manifest, whole and in pages: what was asked, and whether it came.
+
+    Who asks by the time of addition is told of what was deleted since: as a revoked version of it.
+    """
     ids = [item["id"] for item in objects]
     first = objects[0]
     moment = datetime.datetime.strptime(first["modified"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=pytz.utc)
@@ -96,7 +99,7 @@ def filters(collection, objects, manifest):
         "one version, as a time": ({"version": moment, "id": ids[0]}, ids[:1]),
         "two specifications": ({"spec_version": ["2.0", "2.1"]}, ids),
         "no such specification": ({"spec_version": "2.0"}, []),
-        "added after": ({"added_after": manifest[9]["date_added"]}, ids[10:]),
+        "added after": ({"added_after": manifest[9]["date_added"]}, ids[10:] + [deleted]),
         "all at once": (
             {"added_after": manifest[9]["date_added"], "type": "indicator", "id": ids[5:20], "version": "last",
              "spec_version": "2.1"},
