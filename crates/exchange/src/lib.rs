@@ -21,7 +21,10 @@
 pub mod entries;
 pub mod format;
 pub mod indicator;
+pub mod life;
 pub mod list;
+pub mod misp;
 pub mod role;
 pub mod stix;
 pub mod taxii;
+pub mod warninglist;

@@ -673,3 +673,44 @@ sector-transport = transport
 sector-transportation = transport
 sector-utilities = utilities
 sector-water = water
+
+## Held back, and the life of an indicator
+tab-held = Held back
+held-title = Held back
+held-lead = What came in and would harm everybody if it were wrong: nobody matches, blocks or finds it until a curator of another member has looked at it.
+held-heading = Objects held back
+held-none = Nothing is held back
+held-none-text = An object whose date lies in the future, or an indicator that would block what everybody uses, would wait here.
+held-why = Why
+held-since = Since
+held-release = Release
+held-reject = Reject
+held-reason = Why it is rejected
+held-life-held-ahead = Dated in the future
+held-life-held-warninglist = Known to be harmless
+held-life-held-too-broad = Too broad
+problem-held-release-own = Your own member sent this: a curator of another member releases it. You may reject it.
+problem-curate-reason = Say in a few words why (at most 2,000 bytes).
+life-title = Life
+life-stage = Stage
+life-score = Score (0 to 100)
+life-sighted = Last seen
+life-ends = Ends if nothing happens
+life-disputes = False positive
+life-disputed = { $count ->
+    [one] one member says so
+   *[other] { $shown } members say so
+}
+stage-quarantined = held back
+stage-active = active
+stage-sighted = seen
+stage-decaying = fading
+stage-expired = over
+stage-recalled = taken back
+dispute-title = False positive?
+dispute-text = Says for your member that this is harmless. One member halves its score, a second ends it.
+dispute-do = Say that it is a false positive
+kind-object-held = Object held back
+kind-object-released = Object released
+kind-object-rejected = Object rejected
+kind-indicator-disputed = Indicator called a false positive

@@ -681,3 +681,44 @@ sector-transport = transports
 sector-transportation = transports
 sector-utilities = services collectifs
 sector-water = eau
+
+## Mis en attente, et la vie d’un indicateur
+tab-held = En attente
+held-title = En attente
+held-lead = Ce qui est arrivé et nuirait à tous si c’était faux : personne ne le recherche, ne le bloque ni ne le trouve avant qu’un curateur d’un autre membre l’ait examiné.
+held-heading = Objets en attente
+held-none = Rien n’est en attente
+held-none-text = Un objet daté dans le futur, ou un indicateur qui bloquerait ce que tout le monde utilise, attendrait ici.
+held-why = Motif
+held-since = Depuis
+held-release = Libérer
+held-reject = Rejeter
+held-reason = Motif du rejet
+held-life-held-ahead = Daté dans le futur
+held-life-held-warninglist = Connu comme inoffensif
+held-life-held-too-broad = Trop large
+problem-held-release-own = Votre propre membre a envoyé cet objet : un curateur d’un autre membre le libère. Vous pouvez le rejeter.
+problem-curate-reason = Dites en quelques mots pourquoi (2 000 octets au plus).
+life-title = Vie
+life-stage = Étape
+life-score = Score (0 à 100)
+life-sighted = Vu la dernière fois
+life-ends = Prend fin si rien ne se passe
+life-disputes = Faux positif
+life-disputed = { $count ->
+    [one] un membre l’affirme
+   *[other] { $shown } membres l’affirment
+}
+stage-quarantined = en attente
+stage-active = actif
+stage-sighted = observé
+stage-decaying = en déclin
+stage-expired = terminé
+stage-recalled = retiré
+dispute-title = Faux positif ?
+dispute-text = Affirme, au nom de votre membre, que c’est inoffensif. Un membre réduit le score de moitié, un deuxième y met fin.
+dispute-do = Signaler un faux positif
+kind-object-held = Objet mis en attente
+kind-object-released = Objet libéré
+kind-object-rejected = Objet rejeté
+kind-indicator-disputed = Indicateur signalé comme faux positif

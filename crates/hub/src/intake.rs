@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use shieldwall_exchange::entries::OBJECT_SHARED;
 use shieldwall_exchange::indicator::IndicatorDraft;
+use shieldwall_exchange::life;
 use shieldwall_exchange::list::List;
 use shieldwall_exchange::stix::{self, Object, Taken};
 use shieldwall_ledger::Draft;
@@ -18,11 +19,17 @@ use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
-use self::held::{Passed, Standing, held};
+pub(crate) use self::held::held;
+use self::held::{Passed, Standing};
 use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
 use crate::problem::Problem;
+use crate::quarantine::Suspicious;
+
+/// What whoever revises another's object is told.
+pub(crate) const OTHERS: &str =
+    "another member shared this object; only its owner revises it; make one of your own and relate the two";
 
 mod recall;
 pub use self::recall::Versions;
@@ -32,10 +39,10 @@ const REMARKS_MAX: usize = 1_000;
 
 /// Where intelligence is handed in: by whom, with leave for which group.
 pub struct Desk {
-    app: App,
-    scope: ReadScope,
-    permit: Permit,
-    group: GroupId,
+    pub(crate) app: App,
+    pub(crate) scope: ReadScope,
+    pub(crate) permit: Permit,
+    pub(crate) group: GroupId,
     home: Option<Home>,
 }
 
@@ -108,22 +115,23 @@ impl Desk {
         let mut report =
             Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
         report.refused = checked.refused.into_iter().map(Refused::from).collect();
-        let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
-        let mut good = Vec::with_capacity(checked.accepted.len());
+        let mut sorted = Sorted::default();
         for object in checked.accepted {
             let slice = object.slice(bytes);
             match stix::upgrade(object, slice) {
                 Ok(upgraded) => {
                     for taken in upgraded {
-                        self.fit(taken, ceiling, ahead, &mut good, &mut report);
+                        self.fit(taken, ceiling, &mut sorted, &mut report);
                     }
                 }
                 Err(refusal) => report.refused.push(refusal.into()),
             }
         }
+        let Sorted { good, suspicious } = sorted;
         for piece in good.chunks(limits::COMMIT_ENTRIES_MAX) {
             self.take_piece(piece, known, &mut report).await?;
         }
+        self.hold_back(&suspicious, known, &mut report).await?;
         report.refused.sort_by_key(|refused| refused.index);
         metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
         metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
@@ -150,21 +158,14 @@ impl Desk {
     }
 
     /// Finds what of an object has a place in this group: all of it, it without the parts marked too strictly, or none.
-    fn fit<'b>(
-        &self,
-        taken: Taken<'b>,
-        ceiling: Tlp,
-        ahead: Timestamp,
-        good: &mut Vec<Fitting<'b>>,
-        report: &mut Report,
-    ) {
+    fn fit<'b>(&self, taken: Taken<'b>, ceiling: Tlp, sorted: &mut Sorted<'b>, report: &mut Report) {
         Refused::remarks(&taken.object).for_each(|remark| remember(remark, report));
-        if let Some((path, code, reason)) = unfit(&taken.object, ceiling, ahead) {
+        if let Some((path, code, reason)) = unfit(&taken.object, ceiling) {
             report.refused.push(refused(&taken.object, path, code, reason));
             return;
         }
         match stix::cut(&taken.object, &taken.bytes, ceiling) {
-            Ok(None) => good.push(Fitting { taken, whole: None }),
+            Ok(None) => self.sort(Fitting { taken, whole: None }, sorted),
             Ok(Some(cut)) => {
                 let whole =
                     if self.home.is_some() { "; the whole object is in your member's own log" } else { "" };
@@ -173,12 +174,20 @@ impl Desk {
                     cut.told()
                 );
                 remember(refused(&taken.object, "granular_markings", "stix.marking.cut", reason), report);
-                good.push(Fitting { taken: cut.taken, whole: Some(taken.bytes) });
+                self.sort(Fitting { taken: cut.taken, whole: Some(taken.bytes) }, sorted);
             }
             Err(problem) => {
                 let stix::Problem { path, code, reason } = problem;
                 report.refused.push(refused(&taken.object, &path, code.as_str(), reason));
             }
+        }
+    }
+
+    /// Puts what has a place in the group with the good, or with what would harm everybody if it were true.
+    fn sort<'b>(&self, fitting: Fitting<'b>, sorted: &mut Sorted<'b>) {
+        match life::judge(&fitting.taken.object, self.app.warninglists(), self.app.now()) {
+            Some(hold) => sorted.suspicious.push(Suspicious { taken: fitting.taken, hold }),
+            None => sorted.good.push(fitting),
         }
     }
 
@@ -277,20 +286,22 @@ struct Fitting<'b> {
     whole: Option<Cow<'b, [u8]>>,
 }
 
+/// What came in and has a place in the group.
+#[derive(Default)]
+struct Sorted<'b> {
+    /// To be recorded.
+    good: Vec<Fitting<'b>>,
+    /// To be held back.
+    suspicious: Vec<Suspicious<'b>>,
+}
+
 /// Why a valid object has no place in this group.
-fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
+fn unfit(object: &Object, ceiling: Tlp) -> Option<(&'static str, &'static str, String)> {
     if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
         let reason = format!(
             "marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}"
         );
         return Some(("object_marking_refs", "stix.marking.too_strict", reason));
-    }
-    if object.version > ahead {
-        let reason = format!(
-            "modified lies more than {} s ahead of the hub's clock; mend the sender's clock",
-            limits::MODIFIED_AHEAD_SECONDS_MAX
-        );
-        return Some(("modified", "stix.modified.ahead", reason));
     }
     None
 }
@@ -302,7 +313,7 @@ fn remember(remark: Refused, report: &mut Report) {
     }
 }
 
-fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
+pub(crate) fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
     Refused {
         index: object.index,
         id: Some(object.id.to_string()),

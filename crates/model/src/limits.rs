@@ -77,3 +77,11 @@ pub const SETTING_BYTES_MAX: usize = 64 * 1024;
 pub const SETTINGS_PER_OWNER_MAX: usize = 256;
 /// How long the status of a TAXII POST is kept, in seconds.
 pub const TAXII_STATUS_SECONDS: i64 = 48 * 60 * 60;
+/// Largest warninglist in bytes.
+pub const WARNINGLIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most regular expressions in one warninglist.
+pub const WARNINGLIST_REGEXES_MAX: usize = 1_000;
+/// Longest regular expression of a warninglist, in bytes.
+pub const WARNINGLIST_REGEX_BYTES_MAX: usize = 1024;
+/// Largest compiled regular expression of a warninglist, in bytes.
+pub const WARNINGLIST_REGEX_SIZE_MAX: usize = 1024 * 1024;

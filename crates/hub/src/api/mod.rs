@@ -7,6 +7,8 @@ use shieldwall_exchange::stix;
 pub mod alliance;
 pub mod document;
 pub mod health;
+pub mod held;
+pub mod indicators;
 pub mod ledger;
 pub mod me;
 pub mod objects;
@@ -27,6 +29,8 @@ pub struct Report {
     pub accepted: usize,
     /// Objects the group already held in this version; nothing was recorded for them.
     pub repeated: usize,
+    /// Objects held back until a curator has looked at them, each with place and reason.
+    pub held: Vec<Refused>,
     /// Objects not taken, each with place and reason.
     pub refused: Vec<Refused>,
     /// Objects taken although the standard advises otherwise.

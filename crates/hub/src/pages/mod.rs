@@ -20,6 +20,7 @@ pub mod cards;
 pub mod feed;
 pub mod forms;
 pub mod frame;
+pub mod held;
 pub mod indent;
 pub mod intelligence;
 pub mod ledger;
@@ -160,7 +161,9 @@ mod tests {
         add("month-", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]);
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
-        add("tab-", &["search"]);
+        add("tab-", &["search", "held"]);
+        add("held-life-held-", &["ahead", "warninglist", "too-broad"]);
+        add("stage-", &shieldwall_exchange::life::Stage::ALL.map(|stage| stage.as_str()));
         add("token-", &["good", "expired", "revoked"]);
         add("cluster-", &["both", "all", "many"]);
         add("warning-seen", &["", "-at", "-day"]);

@@ -7,7 +7,7 @@
 mod rows;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use shieldwall_model::id::GroupId;
+use shieldwall_model::id::{GroupId, MemberId};
 use shieldwall_model::time::Timestamp;
 
 pub use self::rows::{Document, Edge, EdgeRecord, ObjectRecord, ObjectRow};
@@ -99,7 +99,20 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
-        let Some((group, row)) = self.put_row(object, 0)? else { return Ok(false) };
+        let owner = self.entry()?.author.member;
+        self.put_object_of(object, owner)
+    }
+
+    /// The same for an object that is `owner`'s, whoever appended the entry that holds it.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_object_of(
+        &mut self,
+        object: &ObjectRow<'_>,
+        owner: Option<MemberId>,
+    ) -> Result<bool, ViewsError> {
+        let Some((group, row)) = self.put_row(object, owner, 0)? else { return Ok(false) };
         self.rank(group, object, row)?;
         Ok(true)
     }
@@ -111,7 +124,9 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_revocation(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
-        let Some((group, row)) = self.put_row(object, 2)? else { return Ok(false) };
+        let Some((group, row)) = self.put_row(object, self.entry()?.author.member, 2)? else {
+            return Ok(false);
+        };
         self.connection
             .prepare_cached("UPDATE objects SET latest = (row = ?3) WHERE grp = ?1 AND id = ?2")?
             .execute(params![group, object.id, row])?;
@@ -119,7 +134,12 @@ impl<'a> Views<'a> {
     }
 
     /// The group's number and the row that was put; `None` when the version is there already.
-    fn put_row(&self, object: &ObjectRow<'_>, withdrawn: i64) -> Result<Option<(i64, i64)>, ViewsError> {
+    fn put_row(
+        &self,
+        object: &ObjectRow<'_>,
+        owner: Option<MemberId>,
+        withdrawn: i64,
+    ) -> Result<Option<(i64, i64)>, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
         let mut statement = self.connection.prepare_cached(
@@ -142,7 +162,7 @@ impl<'a> Views<'a> {
                 object.version.as_micros(),
                 object.spec_version,
                 object.created_by,
-                entry.author.member.map(|member| member.uuid().into_bytes()),
+                owner.map(|member| member.uuid().into_bytes()),
                 object.name,
                 object.marking.map(marking_rank),
                 object.revoked,
