@@ -20,7 +20,8 @@ pub(crate) const VIEWS_SCHEMA: i64 = 2;
 /// The tables of `views.db`.
 ///
 /// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
-/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn.
+/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `texts` holds words
+/// alone (contentless FTS5), for the latest version of each object that is not withdrawn.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE skipped (position INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
