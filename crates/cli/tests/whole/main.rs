@@ -26,4 +26,7 @@ mod stix_door;
 mod support;
 mod taxii;
 mod taxii_client;
+mod taxii_conformance;
+mod taxii_polls;
+mod taxii_traps;
 mod the_loop;

@@ -72,7 +72,7 @@ impl Place {
 struct Asked {
     scope: ReadScope,
     query: ObjectQuery,
-    /// Where the walk goes on, or began to be about something: revocations later than this are told.
+    /// Revocations later than this are told; none to a client that begins with nothing.
     since: Option<u64>,
     /// Everything up to this time is known to the client.
     reached: Timestamp,
