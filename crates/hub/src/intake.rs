@@ -4,7 +4,7 @@ mod held;
 
 use std::borrow::Cow;
 
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::OBJECT_SHARED;
 use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::list::List;
 use shieldwall_exchange::stix::{self, Object, Taken};
@@ -12,7 +12,7 @@ use shieldwall_ledger::Draft;
 use shieldwall_ledger::reading::ReadError;
 use shieldwall_model::access::{Permit, ReadScope};
 use shieldwall_model::directory::Member;
-use shieldwall_model::id::{GroupId, ObjectId};
+use shieldwall_model::id::GroupId;
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
@@ -23,6 +23,9 @@ use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
 use crate::problem::Problem;
+
+mod recall;
+pub use self::recall::Versions;
 
 /// Most remarks told back.
 const REMARKS_MAX: usize = 1_000;
@@ -235,36 +238,6 @@ impl Desk {
         if !drafts.is_empty() {
             report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
         }
-        Ok(())
-    }
-
-    /// Takes back the object `id`, in all its versions, from everybody.
-    ///
-    /// # Errors
-    /// 404 when absent or hidden, 403 for anybody but the owner, 422 for a reason that says nothing.
-    pub async fn recall(&self, id: &str, reason: &str) -> Result<(), Problem> {
-        let id: ObjectId = id.parse().map_err(|_| Problem::absent())?;
-        if reason.trim().is_empty() || reason.len() > limits::NAME_BYTES_MAX * 10 {
-            return Err(Problem::refused(
-                "object.recall.reason",
-                "say in 1 to 2000 bytes why it is taken back",
-            ));
-        }
-        let (scope, group, wanted) = (self.scope.clone(), self.group, id.to_string());
-        let known = self.app.read(move |reading| reading.latest_object(&scope, group, &wanted)).await?;
-        match known.map(|known| known.owner) {
-            None => return Err(Problem::absent()),
-            Some(owner) if owner != Some(self.permit.member()) => {
-                return Err(Problem::new(
-                    axum::http::StatusCode::FORBIDDEN,
-                    "stix.owner.other",
-                    "another member shared this object; only its owner takes it back",
-                ));
-            }
-            Some(_) => {}
-        }
-        let bytes = Recalled { id, reason: reason.trim().to_owned(), replaced_by: None }.to_body();
-        self.app.append(vec![Draft::new(&self.permit, group, OBJECT_RECALLED, bytes)]).await?;
         Ok(())
     }
 }

@@ -202,6 +202,9 @@ impl Stage {
                     )
                     .await
             }
+            ("POST", "/api/v1/warnings/acknowledge") => {
+                client.post_json(route.path, &json!({"warnings": [warning], "taken": "by-person"})).await
+            }
             ("POST", "/api/v1/objects") => {
                 client
                     .post(&format!("/api/v1/objects?group={group}"), "text/plain", value(world).to_string())

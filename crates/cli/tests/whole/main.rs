@@ -17,6 +17,7 @@ mod demo;
 mod durability;
 mod golden;
 mod import;
+mod non_interference;
 mod openapi;
 mod stix_door;
 mod support;

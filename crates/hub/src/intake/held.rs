@@ -13,8 +13,12 @@ use shieldwall_model::time::Timestamp;
 pub(super) struct Held {
     /// Who shared it.
     pub(super) owner: Option<MemberId>,
-    /// From which version on it is revoked, if it is.
+    /// From which version on it is revoked, if its owner said so.
     revoked: Option<Timestamp>,
+    /// Up to which version it was taken back, if it was.
+    recalled: Option<Timestamp>,
+    /// Whether nothing of it is in use.
+    withdrawn: bool,
     /// Whether it holds the version asked for.
     pub(super) this_version: bool,
     /// The bytes of that version, unless they were redacted.
@@ -43,13 +47,14 @@ pub(super) fn held(
     let query = ObjectQuery {
         ids: vec![id.to_owned()],
         versions: VersionFilter { at: vec![version], last: false, ..VersionFilter::default() },
-        include_withdrawn: true,
         ..ObjectQuery::new(group, 1)
     };
     let found = reading.objects(scope, &query)?.into_inner().rows.into_iter().next();
     Ok(Some(Held {
         owner: latest.owner,
-        revoked: latest.revoked.then_some(latest.version),
+        revoked: (latest.revoked && !latest.withdrawn).then_some(latest.version),
+        recalled: (latest.revoked && latest.withdrawn).then_some(latest.version),
+        withdrawn: latest.withdrawn,
         this_version: found.is_some(),
         bytes: found.and_then(|object| object.bytes),
     }))
@@ -71,6 +76,11 @@ const REVOKED: Standing = Standing::Refused(
     "modified",
     "stix.version.revoked",
     "the object was revoked, and revoking is for good (STIX 2.1 section 3.2, `revoked`): make a new object",
+);
+const RECALLED: Standing = Standing::Refused(
+    "modified",
+    "stix.version.recalled",
+    "its owner took this object back, and who polls was told that it is revoked; share a new object, or a version with a later `modified`",
 );
 const OTHERS: Standing = Standing::Refused(
     "id",
@@ -98,6 +108,10 @@ impl<'p> Passed<'p> {
                     OTHERS
                 };
             }
+            if held.recalled.is_some_and(|recalled| version <= recalled) {
+                return RECALLED;
+            }
+            let by_id = by_id && !held.withdrawn;
             if by_id || held.this_version {
                 return if by_id { Standing::Repeated(None) } else { repeated(object, before, bytes) };
             }
