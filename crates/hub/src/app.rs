@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use shieldwall_exchange::warninglist::Warninglists;
 use shieldwall_ledger::accounts::{Accounts, AccountsError};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) sensors: RwLock<BTreeMap<(MemberId, SensorId), Health>>,
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
+    pub(crate) warninglists: Arc<Warninglists>,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -68,13 +70,25 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) key: [u8; 32],
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) warninglists: Warninglists,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, ledger, accounts, settings, directory, clock, entropy, key, metrics, closing } =
-            parts;
+        let Parts {
+            config,
+            ledger,
+            accounts,
+            settings,
+            directory,
+            clock,
+            entropy,
+            key,
+            metrics,
+            warninglists,
+            closing,
+        } = parts;
         Self(Arc::new(Inner {
             config,
             ledger,
@@ -93,6 +107,7 @@ impl App {
             sensors: RwLock::default(),
             streams: Mutex::default(),
             burst: Burst::default(),
+            warninglists: Arc::new(warninglists),
             closing,
         }))
     }
@@ -146,6 +161,11 @@ impl App {
     /// What the last sightings raised, shared by the streams that tell it.
     pub fn burst(&self) -> &Burst {
         &self.0.burst
+    }
+
+    /// The warninglists that are asked about what comes in.
+    pub fn warninglists(&self) -> &Arc<Warninglists> {
+        &self.0.warninglists
     }
 
     /// Who has failed to sign in.

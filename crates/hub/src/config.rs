@@ -18,6 +18,9 @@ pub struct Config {
     pub realm: Realm,
     /// The name under which it signs checkpoints and which its links carry, such as `wall.example`.
     pub name: String,
+    /// A directory of warninglists in MISP's format, asked beside the ones shipped with the house: every `list.json`
+    /// in a directory below it, and every other `.json` file right in it.
+    pub warninglists: Option<PathBuf>,
 }
 
 /// The files of a TLS identity.
@@ -58,6 +61,7 @@ impl Config {
             tls: None,
             realm: Realm::Real,
             name: "shieldwall.local".into(),
+            warninglists: None,
         }
     }
 

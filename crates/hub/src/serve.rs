@@ -18,12 +18,12 @@ use tower_http::compression::{CompressionLayer, Predicate, predicate};
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
-use crate::ask::{Ask, Front, read_pairs, see_other};
+use crate::ask::{Ask, Form, Front, read_pairs, see_other};
 use crate::auth;
 use crate::i18n::Language;
 use crate::problem::Problem;
 use crate::routes::{Face, Route, Run, table};
-use crate::{pages, taxii};
+use crate::{misp, multipart, pages, taxii};
 
 /// The cookie that keeps a reader's language.
 pub const LANGUAGE_COOKIE: &str = "language";
@@ -100,6 +100,8 @@ async fn unrouted(app: App, request: Request, problem: Problem) -> Response {
             return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response();
         }
         Face::Taxii
+    } else if request.uri().path().starts_with("/misp/") {
+        Face::Misp
     } else if request.uri().path().starts_with("/api/") || !wants_html(&head.headers) {
         Face::Api
     } else {
@@ -176,7 +178,11 @@ async fn answer(route: &'static Route, app: App, head: Head, request: Request) -
             handler(front).await
         }
         Run::Guarded(handler) => {
-            let known = auth::known(&app, &head.headers).await?.ok_or_else(|| {
+            let known = match route.face {
+                Face::Misp => auth::known_bare(&app, &head.headers).await,
+                _ => auth::known(&app, &head.headers).await,
+            };
+            let known = known?.ok_or_else(|| {
                 Problem::new(
                     StatusCode::UNAUTHORIZED,
                     "auth.needed",
@@ -234,25 +240,22 @@ async fn csrf(wanted: &str, headers: &HeaderMap, body: Body) -> Result<Body, Pro
             "this form has grown old; load the page again and send it once more",
         )
     };
-    let is_form = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+    let is_form =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.starts_with("application/x-www-form-urlencoded") || multipart::boundary(value).is_some()
+        });
     if !is_form {
         return Err(wrong());
     }
     let bytes = axum::body::to_bytes(body, limits::BODY_BYTES_MAX).await.map_err(|_| wrong())?;
-    if read_pairs(&bytes).iter().any(|(key, value)| key == "csrf" && equal(value)) {
-        Ok(Body::from(bytes))
-    } else {
-        Err(wrong())
-    }
+    if Form::read(headers, &bytes).all("csrf").any(equal) { Ok(Body::from(bytes)) } else { Err(wrong()) }
 }
 
 /// A problem in the manner of the route's face.
 fn render(app: &App, face: Face, head: &Head, problem: &Problem) -> Response {
     match face {
         Face::Api | Face::Asset | Face::Stream => problem.clone().into_response(),
+        Face::Misp => problem.mark(misp::problem(problem, &head.uri)),
         Face::Taxii => problem.mark(taxii::problem(problem)),
         Face::Page if problem.status == StatusCode::UNAUTHORIZED => {
             let next: String = url::form_urlencoded::byte_serialize(head.uri.as_bytes()).collect();

@@ -49,7 +49,7 @@ pub struct DumpReport {
 }
 
 /// Name and query of each part; every query has one order.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 7] = [
     ("state", "SELECT key, value FROM state WHERE key IN ('cursor', 'fold', 'leaf') ORDER BY key"),
     ("skipped", "SELECT position, reason FROM skipped ORDER BY position"),
     (
@@ -63,6 +63,13 @@ const PARTS: [(&str, &str); 6] = [
         "SELECT hex(g.uuid), o.id, o.version, w.offset, w.term FROM temp.words w
          LEFT JOIN objects o ON o.row = w.doc LEFT JOIN groups g ON g.grp = o.grp
          ORDER BY g.uuid, o.id, o.version, w.offset, w.term",
+    ),
+    (
+        // A word begins with its group's number, in hex: left out.
+        "key",
+        "SELECT hex(g.uuid), o.id, o.version, substr(k.term, length(printf('%x', o.grp)) + 1) AS word
+         FROM key_words k LEFT JOIN objects o ON o.row = k.doc LEFT JOIN groups g ON g.grp = o.grp
+         ORDER BY g.uuid, o.id, o.version, word",
     ),
     (
         "edge",

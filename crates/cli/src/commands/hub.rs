@@ -47,6 +47,9 @@ pub(crate) struct HubArgs {
     /// The certificate's private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// A directory of warninglists in MISP's format: indicators that would block what is on them are held back
+    #[arg(long, value_name = "DIR")]
+    pub(crate) warninglists: Option<PathBuf>,
 }
 
 /// What is printed once the hub listens.
@@ -62,6 +65,7 @@ impl HubArgs {
         let mut config = Config::new(self.data);
         config.listen = self.listen;
         config.realm = self.realm;
+        config.warninglists = self.warninglists;
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
         if let Some(name) = self.name {
@@ -103,9 +107,9 @@ pub(crate) fn run(args: HubArgs, console: &Console) -> Result<Outcome, Fault> {
 
 fn unstarted(error: StartError) -> Fault {
     match &error {
-        StartError::Config(ConfigError::PublicWithoutTls(_)) | StartError::Tls { .. } => {
-            Fault::wrong(error.code(), &error)
-        }
+        StartError::Config(ConfigError::PublicWithoutTls(_))
+        | StartError::Tls { .. }
+        | StartError::Warninglist { .. } => Fault::wrong(error.code(), &error),
         _ => Fault::failed(error.code(), &error),
     }
 }

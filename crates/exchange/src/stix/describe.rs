@@ -85,6 +85,15 @@ fn indicator(fields: &Fields<'_>, out: &mut Findings) -> Option<Indicator> {
         pattern_type: pattern_type.to_owned(),
         valid_from: at(fields, "valid_from")?,
         valid_until: at(fields, "valid_until"),
+        confidence: match fields.get("confidence") {
+            Some(Json::Integer(said)) => u8::try_from(*said).ok().map(|said| said.min(100)),
+            _ => None,
+        },
+        labels: ["labels", "indicator_types"]
+            .iter()
+            .flat_map(|name| fields.get(name).map_or(&[][..], Json::as_list))
+            .filter_map(|word| word.as_str().map(str::to_owned))
+            .collect(),
     })
 }
 

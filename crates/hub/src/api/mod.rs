@@ -5,12 +5,18 @@ use serde::Serialize;
 use shieldwall_exchange::stix;
 
 pub mod alliance;
+pub mod correlation;
 pub mod document;
+pub mod graph;
 pub mod health;
+pub mod held;
+pub mod indicators;
 pub mod ledger;
+pub mod matrix;
 pub mod me;
 pub mod objects;
 pub mod picture;
+pub mod preview;
 pub mod sensors;
 pub mod sightings;
 pub mod tokens;
@@ -27,6 +33,8 @@ pub struct Report {
     pub accepted: usize,
     /// Objects the group already held in this version; nothing was recorded for them.
     pub repeated: usize,
+    /// Objects held back until a curator has looked at them, each with place and reason.
+    pub held: Vec<Refused>,
     /// Objects not taken, each with place and reason.
     pub refused: Vec<Refused>,
     /// Objects taken although the standard advises otherwise.

@@ -16,14 +16,20 @@ use self::frame::Door;
 use self::texts::Texts;
 
 pub mod assets;
+pub mod audience;
 pub mod cards;
+pub mod correlation;
 pub mod feed;
 pub mod forms;
 pub mod frame;
+pub mod graph;
+pub mod held;
+pub mod import;
 pub mod indent;
 pub mod intelligence;
 pub mod ledger;
 pub mod markup;
+pub mod matrix;
 pub mod members;
 pub mod people;
 pub mod picture;
@@ -33,6 +39,7 @@ pub mod sign_in;
 pub mod tabs;
 pub mod texts;
 pub mod tokens;
+pub mod versions;
 pub mod warnings;
 
 /// An answer in HTML.
@@ -160,7 +167,18 @@ mod tests {
         add("month-", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]);
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
-        add("tab-", &["search"]);
+        add("tab-", &["search", "held", "saved", "graph", "matrix", "import"]);
+        add("format-", &["any", "stix", "misp", "csv", "plain", "prose"]);
+        add("import-column", &["", "-kind", "-label"]);
+        add("import-step-", &["give", "preview", "audience", "report"]);
+        add("matrix-band-", &["0", "1", "2", "3"]);
+        add("event-", &["revoked", "recalled"]);
+        add("tlp-meaning-", &["none", "clear", "green", "amber", "amber-strict", "red"]);
+        add("held-life-held-", &["ahead", "warninglist", "too-broad"]);
+        add("stage-", &shieldwall_exchange::life::Stage::ALL.map(|stage| stage.as_str()));
+        let ties = ["value", "host", "certificate", "parent", "site", "vulnerability", "technique"];
+        add("tie-same-", &ties);
+        add("tie-", &["in-network", "holds-address", "neighbours", "strong", "fair", "weak"]);
         add("token-", &["good", "expired", "revoked"]);
         add("cluster-", &["both", "all", "many"]);
         add("warning-seen", &["", "-at", "-day"]);

@@ -15,7 +15,13 @@ pub struct Tab {
 }
 
 /// Address, key of the words, and what the reader's role must allow.
-const INTELLIGENCE: [(&str, &str, Action); 1] = [("/intelligence", "tab-search", Action::ReadIntelligence)];
+const INTELLIGENCE: &[(&str, &str, Action)] = &[
+    ("/intelligence", "tab-search", Action::ReadIntelligence),
+    ("/intelligence/graph", "tab-graph", Action::ReadIntelligence),
+    ("/intelligence/matrix", "tab-matrix", Action::ReadIntelligence),
+    ("/intelligence/import", "tab-import", Action::ShareIntelligence),
+    ("/intelligence/held", "tab-held", Action::ReadIntelligence),
+];
 
 /// The tabs under Intelligence for this reader, `current` being the address of the page shown.
 pub fn intelligence(t: Texts, reader: &Reader, current: &str) -> Vec<Tab> {

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use shieldwall_model::access::Role;
-use shieldwall_model::id::{TokenId, UserId};
+use shieldwall_model::access::{Principal, Role};
+use shieldwall_model::id::{MemberId, TokenId, UserId};
 use shieldwall_model::limits::PAGE_ITEMS_MAX;
 use shieldwall_model::time::Timestamp;
 use uuid::Uuid;
@@ -139,6 +139,26 @@ impl Accounts {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(&format!("{USER} WHERE id = ?1"))?;
         Ok(statement.query_row(params![id.uuid().into_bytes()], user_from).optional()?)
+    }
+
+    /// For which member and in which role a person acts now: by an account that may sign in, or by a token that counts.
+    /// `None` once neither is so. For work that the hub does for somebody who is not there.
+    ///
+    /// # Errors
+    /// [`AccountsError::Sqlite`].
+    pub fn acting(&self, id: UserId, now: Timestamp) -> Result<Option<(MemberId, Role)>, AccountsError> {
+        if let Some(user) = self.user(id)? {
+            return Ok(user.disabled.is_none().then_some((user.member, user.role)));
+        }
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(&format!(
+            "{TOKEN} WHERE principal_id = ?1 AND expires > ?2 AND revoked IS NULL ORDER BY created DESC LIMIT 1"
+        ))?;
+        let token =
+            statement.query_row(params![id.uuid().into_bytes(), now.as_micros()], token_from).optional()?;
+        Ok(token
+            .filter(|token| token.principal == Principal::User(id))
+            .map(|token| (token.member, token.role)))
     }
 
     /// All users by name, at most [`PAGE_ITEMS_MAX`] after `after`.

@@ -1,5 +1,6 @@
 //! The read side: everything asked with a scope, everything answered as [`Visible`]. No unfiltered read is public.
 
+mod correlation;
 mod documents;
 mod entries;
 mod objects;
@@ -9,11 +10,12 @@ mod search;
 use shieldwall_model::access::{Denied, ReadScope};
 use shieldwall_model::id::GroupId;
 
+pub use correlation::Prefix;
 pub use documents::{DocumentPage, NewestCursor};
 pub use entries::{Counts, EntryPage, EntryQuery, ObjectCount};
 pub use objects::{ObjectPage, ObjectQuery, StoredObject, VersionFilter};
 pub use proofs::{CheckpointRecord, ConsistencyProof, InclusionProof};
-pub use search::{SearchCursor, SearchPage, SearchQuery};
+pub use search::{Condition, SearchCursor, SearchPage, SearchQuery, Test};
 
 use crate::files::FilesError;
 use crate::ledger::Published;

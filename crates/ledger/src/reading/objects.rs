@@ -222,6 +222,37 @@ impl Reading<'_> {
         let rows = statement.query_map(params![id, groups_json(scope), asked - 1], edge_from)?;
         Ok(Visible::under(scope, rows.collect::<Result<_, _>>()?))
     }
+
+    /// The objects that say `label` of `target` now: ids, each once, at most `limit` (held to [`ENVELOPE_OBJECTS_MAX`])
+    /// and then any of them. Neither the object nor what says so is revoked or taken back, in any visible group.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn sources(
+        &self,
+        scope: &ReadScope,
+        target: &str,
+        label: &str,
+        limit: usize,
+    ) -> Result<Visible<Vec<String>>, ReadError> {
+        let (limit, _) = limited(limit, ENVELOPE_OBJECTS_MAX);
+        let connection = self.loan.connection()?;
+        // The limit stands inside: whoever is said a million things of costs no more than it.
+        let mut statement = connection.prepare_cached(
+            "WITH seen AS MATERIALIZED (SELECT grp FROM groups WHERE uuid IN (SELECT unhex(value) FROM json_each(?1)))
+             SELECT DISTINCT source FROM (
+               SELECT e.source FROM seen CROSS JOIN edges e ON e.grp = seen.grp AND e.target = ?2 WHERE e.label = ?3
+               AND EXISTS (SELECT 1 FROM objects o WHERE o.id = e.source AND o.grp IN (SELECT grp FROM seen)
+                           AND o.latest = 1 AND o.withdrawn = 0 AND o.revoked = 0)
+               AND EXISTS (SELECT 1 FROM objects o WHERE o.id = e.via AND o.grp = e.grp
+                           AND o.latest = 1 AND o.withdrawn = 0 AND o.revoked = 0)
+               LIMIT ?4) ORDER BY source",
+        )?;
+        let asked = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows =
+            statement.query_map(params![groups_json(scope), target, label, asked], |row| row.get(0))?;
+        Ok(Visible::under(scope, rows.collect::<Result<_, _>>()?))
+    }
 }
 
 /// The conditions of a query, each value bound. Only fixed text goes into the SQL.

@@ -4,12 +4,15 @@
 //! ledger), *edges* between them, and *documents* (small bodies of the hub's own making, by collection, group and
 //! key). Rows carry the group they belong to; the read side selects by it.
 
+mod postings;
 mod rows;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use shieldwall_model::id::GroupId;
+use shieldwall_model::id::{GroupId, MemberId};
 use shieldwall_model::time::Timestamp;
 
+pub use self::postings::Key;
+pub(crate) use self::postings::family;
 pub use self::rows::{Document, Edge, EdgeRecord, ObjectRecord, ObjectRow};
 pub(crate) use self::rows::{OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from};
 use crate::entry::Entry;
@@ -20,7 +23,10 @@ pub(crate) const VIEWS_SCHEMA: i64 = 2;
 /// The tables of `views.db`.
 ///
 /// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
-/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn.
+/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `texts` holds words alone
+/// (contentless FTS5), for the latest version of each object that is not withdrawn; `keys` holds what those are found by
+/// (see [`Key`]), `prefixes` the lengths of networks a group has ever held, so that looking for the networks around an
+/// address takes as many look-ups as there are lengths in use.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE skipped (position INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
@@ -39,6 +45,13 @@ pub(crate) const SCHEMA: &str = "
     CREATE VIRTUAL TABLE texts USING fts5 (
         words, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
     );
+    CREATE VIRTUAL TABLE keys USING fts5 (
+        held, content = '', contentless_delete = 1, detail = 'none', tokenize = 'ascii'
+    );
+    CREATE VIRTUAL TABLE key_words USING fts5vocab (keys, instance);
+    CREATE TABLE prefixes (
+        grp INTEGER NOT NULL, family INTEGER NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (grp, family, length)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE edges (
         grp INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, label TEXT NOT NULL, via TEXT NOT NULL,
         sequence INTEGER NOT NULL, PRIMARY KEY (grp, source, target, label, via)
@@ -99,7 +112,20 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
-        let Some((group, row)) = self.put_row(object, 0)? else { return Ok(false) };
+        let owner = self.entry()?.author.member;
+        self.put_object_of(object, owner)
+    }
+
+    /// The same for an object that is `owner`'s, whoever appended the entry that holds it.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_object_of(
+        &mut self,
+        object: &ObjectRow<'_>,
+        owner: Option<MemberId>,
+    ) -> Result<bool, ViewsError> {
+        let Some((group, row)) = self.put_row(object, owner, 0)? else { return Ok(false) };
         self.rank(group, object, row)?;
         Ok(true)
     }
@@ -111,7 +137,9 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_revocation(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
-        let Some((group, row)) = self.put_row(object, 2)? else { return Ok(false) };
+        let Some((group, row)) = self.put_row(object, self.entry()?.author.member, 2)? else {
+            return Ok(false);
+        };
         self.connection
             .prepare_cached("UPDATE objects SET latest = (row = ?3) WHERE grp = ?1 AND id = ?2")?
             .execute(params![group, object.id, row])?;
@@ -119,7 +147,12 @@ impl<'a> Views<'a> {
     }
 
     /// The group's number and the row that was put; `None` when the version is there already.
-    fn put_row(&self, object: &ObjectRow<'_>, withdrawn: i64) -> Result<Option<(i64, i64)>, ViewsError> {
+    fn put_row(
+        &self,
+        object: &ObjectRow<'_>,
+        owner: Option<MemberId>,
+        withdrawn: i64,
+    ) -> Result<Option<(i64, i64)>, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
         let mut statement = self.connection.prepare_cached(
@@ -142,7 +175,7 @@ impl<'a> Views<'a> {
                 object.version.as_micros(),
                 object.spec_version,
                 object.created_by,
-                entry.author.member.map(|member| member.uuid().into_bytes()),
+                owner.map(|member| member.uuid().into_bytes()),
                 object.name,
                 object.marking.map(marking_rank),
                 object.revoked,
@@ -162,6 +195,7 @@ impl<'a> Views<'a> {
             .query_row(params![group, object.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let version = object.version.as_micros();
         if version == latest {
+            self.forget_keys(group, object.id)?;
             self.forget_words(group, object.id)?;
             self.connection
                 .prepare_cached("INSERT INTO texts (rowid, words) VALUES (?1, ?2)")?
@@ -228,6 +262,7 @@ impl<'a> Views<'a> {
     pub fn withdraw(&mut self, group: GroupId, id: &str) -> Result<bool, ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
+        self.forget_keys(group, id)?;
         self.forget_words(group, id)?;
         let changed = self
             .connection
@@ -249,15 +284,17 @@ impl<'a> Views<'a> {
     ) -> Result<bool, ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT version FROM objects WHERE grp = ?1 AND id = ?2 AND latest = 1 AND withdrawn = 0",
+        )?;
+        let latest = statement.query_row(params![group, id], |row| row.get(0).map(Timestamp::from_micros));
+        if latest.optional()?.is_some_and(|latest| versions.contains(&latest)) {
+            self.forget_keys(group, id)?;
+            self.forget_words(group, id)?;
+        }
         let mut changed = 0;
         for version in versions {
             let version = version.as_micros();
-            self.connection
-                .prepare_cached(
-                    "DELETE FROM texts WHERE rowid IN (SELECT row FROM objects
-                     WHERE grp = ?1 AND id = ?2 AND version = ?3 AND latest = 1 AND withdrawn = 0)",
-                )?
-                .execute(params![group, id, version])?;
             changed += self
                 .connection
                 .prepare_cached(

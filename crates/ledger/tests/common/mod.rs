@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shieldwall_ledger::views::{Edge, ObjectRow};
+use shieldwall_ledger::views::{Edge, Key, ObjectRow};
 use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Views};
 use shieldwall_model::access::{Action, Permit, Principal, ReadScope, Reader, Role};
 use shieldwall_model::directory::{Directory, Member, MemberKind, SharingGroup, SightingNames};
@@ -92,6 +92,21 @@ impl World {
         let kind = id.split("--").next().unwrap();
         self.draft(member, group, "object", &format!("{kind}|{id}|{version}|2.1|{name}|"))
     }
+}
+
+/// A key as tests write it: an address, a network, or a word of at most 8 letters.
+pub fn key(text: &str) -> Key {
+    if let Some((net, length)) = text.split_once('/') {
+        return Key::Network(net.parse().unwrap(), length.parse().unwrap());
+    }
+    text.parse().map_or_else(
+        |_| {
+            let mut bytes = [0; 8];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            Key::Hashed(bytes)
+        },
+        Key::Address,
+    )
 }
 
 /// Entropy in every test from a seed.
@@ -187,6 +202,12 @@ impl Fold for TestFold {
             ("withdraw", [id]) => {
                 views.withdraw(entry.group, id)?;
                 views.delete_edges(entry.group, id)?;
+            }
+            // `id|version seconds|keys`, keys set apart by blanks: an address, a network, or a word.
+            ("hold", [id, version, keys]) => {
+                let version = Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000);
+                let keys: Vec<Key> = keys.split_whitespace().map(key).collect();
+                views.put_keys(id, version, &keys)?;
             }
             ("revoke", [id]) => {
                 views.mark_revoked(entry.group, id)?;
