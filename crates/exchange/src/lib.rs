@@ -19,6 +19,7 @@
 //! ```
 
 pub mod entries;
+pub mod feed;
 pub mod format;
 pub mod indicator;
 pub mod life;

@@ -22,6 +22,7 @@ use crate::api::sensors::Health;
 use crate::auth::throttle::Throttle;
 use crate::config::Config;
 use crate::cursor::Seal;
+use crate::feeds::Feeds;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
 use crate::problem::Problem;
 use crate::secrets;
@@ -56,6 +57,7 @@ pub(crate) struct Inner {
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
     pub(crate) warninglists: Arc<Warninglists>,
+    pub(crate) feeds: Feeds,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -108,6 +110,7 @@ impl App {
             streams: Mutex::default(),
             burst: Burst::default(),
             warninglists: Arc::new(warninglists),
+            feeds: Feeds::default(),
             closing,
         }))
     }
@@ -166,6 +169,11 @@ impl App {
     /// The warninglists that are asked about what comes in.
     pub fn warninglists(&self) -> &Arc<Warninglists> {
         &self.0.warninglists
+    }
+
+    /// The feeds made last.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     /// Who has failed to sign in.

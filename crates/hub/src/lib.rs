@@ -9,6 +9,7 @@ pub mod ask;
 pub mod auth;
 pub mod config;
 pub mod cursor;
+pub mod feeds;
 pub mod fold;
 pub mod i18n;
 pub mod intake;

@@ -77,7 +77,7 @@ pub async fn discovery(ask: Ask) -> Result<Response, Problem> {
 }
 
 /// The address the client used, which is what it can reach.
-fn base(ask: &Ask) -> String {
+pub(crate) fn base(ask: &Ask) -> String {
     let host =
         header_text(&ask.headers, &header::HOST).filter(|host| host.len() <= 255).unwrap_or("localhost");
     let scheme = if ask.app.speaks_tls() { "https" } else { "http" };
