@@ -24,6 +24,7 @@ pub mod format;
 pub mod indicator;
 pub mod life;
 pub mod list;
+pub mod misp;
 pub mod role;
 pub mod stix;
 pub mod taxii;

@@ -13,8 +13,8 @@ use shieldwall_assess::entries::{
 use shieldwall_assess::rules::CONTEXT_TYPES;
 use shieldwall_assess::view::{Context, Subject, Warning};
 use shieldwall_exchange::entries::{
-    INDICATOR_DISPUTED, OBJECT_HELD, OBJECT_RECALLED, OBJECT_REJECTED, OBJECT_RELEASED, OBJECT_SHARED,
-    Recalled,
+    INDICATOR_DISPUTED, OBJECT_HELD, OBJECT_RECALLED, OBJECT_REJECTED, OBJECT_RELEASED, OBJECT_REVOKED,
+    OBJECT_SHARED, VERSIONS_RECALLED,
 };
 use shieldwall_exchange::stix;
 use shieldwall_ledger::views::{Edge, ObjectRow};
@@ -26,6 +26,8 @@ pub use self::indicator::{IndicatorState, Life, WatchedValue};
 
 pub mod held;
 pub mod indicator;
+
+mod recall;
 
 /// Entry kind: a member joined, or is described anew; the body is a [`Member`]. In the alliance's log.
 pub const MEMBER_JOINED: &str = "member.joined";
@@ -118,7 +120,9 @@ impl Fold for HubFold {
                 Some(said) => indicator::disputed(entry, entry.author.member, &said, views),
                 None => Ok(()),
             },
-            OBJECT_RECALLED => object_recalled(entry, body, views),
+            OBJECT_RECALLED => recall::object_recalled(entry, body, views),
+            OBJECT_REVOKED => recall::object_revoked(entry, body, views),
+            VERSIONS_RECALLED => recall::versions_recalled(entry, body, views),
             SIGHTING_REPORTED => sighting_reported(entry, body, views),
             WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
             TAXII_ANSWERED => taxii_answered(entry, body, views),
@@ -184,19 +188,9 @@ fn share(
         // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
         return Ok(());
     }
-    let row = ObjectRow {
-        id,
-        object_type: object.object_type(),
-        version: object.version,
-        spec_version: object.spec_version.as_str(),
-        created_by: object.created_by.as_ref().map(ObjectId::as_str),
-        name: Some(&object.title),
-        marking: object.tlp,
-        revoked: object.revoked,
-        text: &object.text,
-    };
-    let new = views.put_object_of(&row, owner)?;
-    let newest = known.as_ref().is_none_or(|known| known.version < object.version);
+    let new = views.put_object_of(&row(&object), owner)?;
+    // What was taken back is known by its last version; whatever comes after is in use alone.
+    let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
     if !new || !newest {
         return Ok(());
     }
@@ -224,6 +218,21 @@ fn share(
     Ok(())
 }
 
+/// An object's row of the index.
+fn row(object: &stix::Object) -> ObjectRow<'_> {
+    ObjectRow {
+        id: object.id.as_str(),
+        object_type: object.object_type(),
+        version: object.version,
+        spec_version: object.spec_version.as_str(),
+        created_by: object.created_by.as_ref().map(ObjectId::as_str),
+        name: Some(&object.title),
+        marking: object.tlp,
+        revoked: object.revoked,
+        text: &object.text,
+    }
+}
+
 /// Keeps what an object points to: a relationship's two ends, and any object's references.
 fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
     let via = object.id.as_str();
@@ -239,18 +248,6 @@ fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldErr
         views.put_edge(&Edge { source: via, target: reference.id.as_str(), label, via })?;
     }
     Ok(())
-}
-
-fn object_recalled(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-    let Some(recalled) = read::<Recalled>(body) else { return Ok(()) };
-    let (group, id) = (entry.group, recalled.id.as_str());
-    let owned = views.latest_object(group, id)?.is_some_and(|known| known.owner == entry.author.member);
-    if !owned {
-        return Ok(());
-    }
-    views.withdraw(group, id)?;
-    indicator::recalled(entry, id, views)?;
-    withdraw(entry, id, views)
 }
 
 fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {

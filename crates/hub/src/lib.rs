@@ -13,6 +13,7 @@ pub mod feeds;
 pub mod fold;
 pub mod i18n;
 pub mod intake;
+pub mod misp;
 pub mod pages;
 pub mod problem;
 pub mod quarantine;

@@ -6,7 +6,7 @@ use shieldwall_exchange::entries::{
     Disputed, HeldBack, INDICATOR_DISPUTED, OBJECT_HELD, OBJECT_REJECTED, OBJECT_RELEASED, Rejected,
 };
 use shieldwall_exchange::life::Hold;
-use shieldwall_exchange::stix::Object;
+use shieldwall_exchange::stix::Taken;
 use shieldwall_ledger::Draft;
 use shieldwall_ledger::reading::{ReadError, Reading};
 use shieldwall_model::access::ReadScope;
@@ -21,8 +21,7 @@ use crate::problem::Problem;
 
 /// A good object that is to be held back.
 pub(crate) struct Suspicious<'a> {
-    pub(crate) object: Object,
-    pub(crate) slice: &'a [u8],
+    pub(crate) taken: Taken<'a>,
     pub(crate) hold: Hold,
 }
 
@@ -50,7 +49,7 @@ impl Desk {
             let places = self.places(piece, known).await?;
             let mut drafts = Vec::new();
             for (one, place) in piece.iter().zip(places) {
-                let Suspicious { object, slice, hold } = one;
+                let Suspicious { taken: Taken { object, bytes, .. }, hold } = one;
                 match place {
                     Place::Others => {
                         report.refused.push(refused(object, "id", "stix.owner.other", OTHERS.into()));
@@ -66,7 +65,7 @@ impl Desk {
                         continue;
                     }
                     Place::Held => {}
-                    Place::New => match body_of(slice, hold) {
+                    Place::New => match body_of(bytes, hold) {
                         Some(body) => {
                             drafts.push(Draft::new(&self.permit, self.group, OBJECT_HELD, body));
                         }
@@ -91,9 +90,9 @@ impl Desk {
         let wanted: Vec<(String, shieldwall_model::time::Timestamp, String)> = piece
             .iter()
             .map(|one| {
-                let id = one.object.id.to_string();
-                let key = key(&id, one.slice);
-                (id, one.object.version, key)
+                let id = one.taken.object.id.to_string();
+                let key = key(&id, &one.taken.bytes);
+                (id, one.taken.object.version, key)
             })
             .collect();
         let (scope, group, member) = (self.scope.clone(), self.group, self.permit.member());

@@ -23,7 +23,7 @@ use crate::auth;
 use crate::i18n::Language;
 use crate::problem::Problem;
 use crate::routes::{Face, Route, Run, table};
-use crate::{pages, taxii};
+use crate::{misp, pages, taxii};
 
 /// The cookie that keeps a reader's language.
 pub const LANGUAGE_COOKIE: &str = "language";
@@ -93,7 +93,15 @@ fn head(request: &Request) -> Head {
 async fn unrouted(app: App, request: Request, problem: Problem) -> Response {
     let head = head(&request);
     let face = if request.uri().path().starts_with("/taxii2") {
+        // TAXII paths end in `/`; not every client's do. Whether anything is there is not told: all are sent on alike.
+        if problem.status == StatusCode::NOT_FOUND && !request.uri().path().ends_with('/') {
+            let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+            let location = format!("{}/{query}", request.uri().path());
+            return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response();
+        }
         Face::Taxii
+    } else if request.uri().path().starts_with("/misp/") {
+        Face::Misp
     } else if request.uri().path().starts_with("/api/") || !wants_html(&head.headers) {
         Face::Api
     } else {
@@ -170,7 +178,11 @@ async fn answer(route: &'static Route, app: App, head: Head, request: Request) -
             handler(front).await
         }
         Run::Guarded(handler) => {
-            let known = auth::known(&app, &head.headers).await?.ok_or_else(|| {
+            let known = match route.face {
+                Face::Misp => auth::known_bare(&app, &head.headers).await,
+                _ => auth::known(&app, &head.headers).await,
+            };
+            let known = known?.ok_or_else(|| {
                 Problem::new(
                     StatusCode::UNAUTHORIZED,
                     "auth.needed",
@@ -178,6 +190,9 @@ async fn answer(route: &'static Route, app: App, head: Head, request: Request) -
                 )
             })?;
             if !known.reader.may(route.action) {
+                if route.face == Face::Taxii {
+                    taxii::hide(&app, &known.reader, path.get("collection"))?;
+                }
                 known.reader.permit(route.action)?;
             }
             let body = match &known.session {
@@ -244,6 +259,7 @@ async fn csrf(wanted: &str, headers: &HeaderMap, body: Body) -> Result<Body, Pro
 fn render(app: &App, face: Face, head: &Head, problem: &Problem) -> Response {
     match face {
         Face::Api | Face::Asset | Face::Stream => problem.clone().into_response(),
+        Face::Misp => problem.mark(misp::problem(problem, &head.uri)),
         Face::Taxii => problem.mark(taxii::problem(problem)),
         Face::Page if problem.status == StatusCode::UNAUTHORIZED => {
             let next: String = url::form_urlencoded::byte_serialize(head.uri.as_bytes()).collect();

@@ -10,9 +10,11 @@ use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::marking::Tlp;
 
 use crate::client::{Client, HubOptions};
+use crate::commands::export::{self, ExportArgs};
 use crate::console::{Console, Gauge};
 use crate::fault::{Fault, Outcome};
 use crate::figures::{counted, grouped, per_second, rate, took};
+use crate::intake::directory::{Listed, listed};
 use crate::intake::input::{self, Input};
 use crate::intake::pieces::{HEAD_BYTES, Piece, Shared};
 
@@ -27,14 +29,16 @@ pub(crate) struct FeedArgs {
 /// What to do with intelligence.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
+    Export(ExportArgs),
     Import(ImportArgs),
 }
 
 /// Share files with a sharing group of a hub.
 ///
-/// STIX 2.1 (bundles, TAXII envelopes, arrays, single objects), CSV and plain lists of values; each may be packed with
-/// gzip or zstd. What a file is, its content tells. STIX objects are sent byte for byte; of a list, each value becomes
-/// an indicator.
+/// STIX 2.1 (bundles, TAXII envelopes, arrays, single objects), MISP events, CSV and plain lists of values; each may be
+/// packed with gzip or zstd. What a file is, its content tells. A directory is read as a MISP feed, by its
+/// manifest.json. STIX objects are sent byte for byte; a MISP event goes where its distribution sends it, to the
+/// group told at most; of a list, each value becomes an indicator.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every object the hub does not take is named: file, place, id, code, reason. Importing the same file again does no \
@@ -48,7 +52,8 @@ Exit status: 0 all taken or held already, 1 some refused or held back, 2 a file 
 Examples:
   shieldwall feed import --hub http://127.0.0.1:8787 --token \"$TOKEN\" enterprise-attack.json
   shieldwall feed import --hub https://hub.example --token-file t --role kill-switch --marking CLEAR stop.txt
-  shieldwall feed import --hub https://hub.example --token-file t --group group--… --json values.csv.zst")]
+  shieldwall feed import --hub https://hub.example --token-file t --group group--… --json values.csv.zst
+  shieldwall feed import --hub https://hub.example --token-file t event.json misp-feed/")]
 pub(crate) struct ImportArgs {
     #[command(flatten)]
     pub(crate) hub: HubOptions,
@@ -64,7 +69,7 @@ pub(crate) struct ImportArgs {
     /// What indicators made from lists are called; each by its value when not told
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The files; - is standard input
+    /// The files, or directories of MISP feeds; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -168,8 +173,12 @@ impl Told {
 /// # Errors
 /// A file that cannot be read, a hub that cannot be reached or refuses the whole.
 pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
-    let FeedCommand::Import(args) = args.command;
-    check(&args.files)?;
+    let args = match args.command {
+        FeedCommand::Export(args) => return export::run(&args, console),
+        FeedCommand::Import(args) => args,
+    };
+    let files_listed = listed(&args.files)?;
+    check(&files_listed)?;
     let client = Client::new(&args.hub)?;
     let told = Told {
         group: args.group,
@@ -180,10 +189,11 @@ pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
     let start = Instant::now();
     let mut files = Vec::new();
     console.wait_for(async {
-        for path in &args.files {
-            let input = Input::open(path)?;
+        for listed in &files_listed {
+            let input = Input::open(&listed.path)?;
             let file = input.name.clone();
             let bytes = input.whole()?;
+            listed.check(&bytes)?;
             let gauge = console.count(format!("sharing {file}"), Some(0));
             let mut tell = |refusal: Refusal| name(&refusal, console);
             let tally = import(&client, &file, &bytes, &told, &gauge, &mut tell).await?;
@@ -195,9 +205,10 @@ pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
 }
 
 /// Makes sure that every file can be opened and is of a kind that is shared, before the first is sent.
-fn check(files: &[PathBuf]) -> Result<(), Fault> {
-    input::check(files)?;
-    for path in files.iter().filter(|path| path.as_path() != Path::new("-")) {
+fn check(files: &[Listed]) -> Result<(), Fault> {
+    let paths: Vec<PathBuf> = files.iter().map(|listed| listed.path.clone()).collect();
+    input::check(&paths)?;
+    for path in paths.iter().filter(|path| path.as_path() != Path::new("-")) {
         let input = Input::open(path)?;
         let name = input.name.clone();
         format_of(&input.head(HEAD_BYTES)?).map_err(|error| unfit(&name, error.code(), error))?;
@@ -248,6 +259,10 @@ pub(crate) async fn import(
         }
         next = objects.end;
         gauge.set_of(next as u64, total);
+    }
+    if shared.is_misp() {
+        // An event is many objects, and the hub alone knows how many.
+        tally.objects = tally.accepted + tally.repeated + tally.refused;
     }
     Ok(tally)
 }

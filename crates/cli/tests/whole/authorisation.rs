@@ -26,6 +26,8 @@ struct Side {
     indicator: String,
     warning: String,
     status: String,
+    /// A MISP event, and an attribute and an object of it.
+    event: MispIds,
     /// Who shares on this side.
     owner: Client,
 }
@@ -83,7 +85,8 @@ impl Side {
         let path = format!("/taxii2/api/collections/{}/objects/", group.uuid());
         let posted = owner.post(&path, TAXII, envelope(&[object])).await.expect(202).json();
         let status = posted["id"].as_str().unwrap().to_owned();
-        Self { member, group, indicator: id, warning, status, owner }
+        let event = misp_event(&owner, group).await;
+        Self { member, group, indicator: id, warning, status, event, owner }
     }
 }
 
@@ -102,6 +105,26 @@ async fn share(world: &World, owner: &Client, member: &str, group: GroupId) -> S
         1
     );
     id.to_string()
+}
+
+/// A MISP event, and an attribute and an object of it, by UUID.
+struct MispIds {
+    event: String,
+    attribute: String,
+    object: String,
+}
+
+/// Adds a MISP event to a group.
+async fn misp_event(owner: &Client, group: GroupId) -> MispIds {
+    let event = json!({"Event": {"info": "matrix", "published": true, "distribution": "1",
+        "Attribute": [{"type": "domain", "value": "matrix.evil-cdn.example", "to_ids": true}],
+        "Object": [{"name": "file", "meta-category": "file", "Attribute": [
+            {"type": "md5", "object_relation": "md5", "value": "0123456789abcdef0123456789abcdef", "to_ids": true}]}]}});
+    let request = owner.change(Method::POST, "/misp/events/add").header("shieldwall-group", group.to_string());
+    let made = Answer::to(request.json(&event)).await.expect(200).json();
+    let text = |value: &Json| value["uuid"].as_str().expect("a UUID").to_owned();
+    let event = &made["Event"];
+    MispIds { event: text(event), attribute: text(&event["Attribute"][0]), object: text(&event["Object"][0]) }
 }
 
 fn sighting(world: &World, group: GroupId, indicator: &str) -> Json {
@@ -142,6 +165,10 @@ impl Stage {
     /// Sends what the route is for, so that whoever may succeeds; `None` for a route nobody thought of.
     async fn ask(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
         match route.face {
+            Face::Api if route.path.starts_with("/feeds/misp/") => {
+                self.ask_misp(route, reader, side).await
+            }
+            Face::Misp => self.ask_misp(route, reader, side).await,
             Face::Api | Face::Stream => self.ask_api(route, reader, side).await,
             Face::Taxii => self.ask_taxii(route, reader, side).await,
             Face::Page | Face::Asset => self.ask_page(route, reader, side).await,
@@ -202,6 +229,9 @@ impl Stage {
                     )
                     .await
             }
+            ("POST", "/api/v1/warnings/acknowledge") => {
+                client.post_json(route.path, &json!({"warnings": [warning], "taken": "by-person"})).await
+            }
             ("POST", "/api/v1/objects") => {
                 client
                     .post(&format!("/api/v1/objects?group={group}"), "text/plain", value(world).to_string())
@@ -216,6 +246,7 @@ impl Stage {
                     )
                     .await
             }
+            ("GET", "/feeds/{format}") => client.get(&format!("/feeds/plain?group={group}")).await,
             ("POST", "/api/v1/held/release" | "/api/v1/held/reject") => {
                 let key = self.fresh_hold(side).await;
                 let decide = json!({"group": group, "key": key, "reason": "a mistake"});
@@ -304,6 +335,54 @@ impl Stage {
         })
     }
 
+    /// One recipe for the whole face: a path made of the side's ids, and a body by what the path is for. What takes
+    /// something away gets something fresh to take.
+    async fn ask_misp(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
+        let client = &reader.program;
+        let takes = ["/edit/", "/delete/"].iter().any(|part| route.path.contains(part))
+            || route.path == "/misp/events/{id}" && route.method != Method::GET;
+        let fresh = if takes { Some(misp_event(&side.owner, side.group).await) } else { None };
+        let ids = fresh.as_ref().unwrap_or(&side.event);
+        let of = match route.path.split('/').nth(2)? {
+            "users" => "me",
+            "attributes" | "sightings" => &ids.attribute,
+            "objects" => &ids.object,
+            _ => &ids.event,
+        };
+        let path = route
+            .path
+            .replace("{id}", of)
+            .replace("{event}", &ids.event)
+            .replace("{options}", "breakOnDuplicate:0")
+            .replace("{file}", &format!("{}.json", ids.event));
+        let group = side.group.to_string();
+        let body = match path.split('/').nth(3).unwrap_or_default() {
+            "add" if path.starts_with("/misp/events/") => json!({"info": "added", "distribution": "1"}),
+            "add" if path.starts_with("/misp/attributes/") => {
+                json!({"type": "domain", "value": value(&self.world).to_string()})
+            }
+            "add" if path.starts_with("/misp/objects/") => json!({"name": "file", "Attribute": []}),
+            "add" if path.starts_with("/misp/tags/") => json!({"name": "tag"}),
+            "add" => json!({"uuid": ids.attribute, "source": "matrix"}),
+            "edit" if path.starts_with("/misp/attributes/") => json!({"comment": "changed"}),
+            "edit" if path.starts_with("/misp/objects/") => json!({"comment": "changed"}),
+            "attachTagToObject" | "removeTagFromObject" => json!({"uuid": ids.event, "tag": "seen"}),
+            "listSightings" => json!({"context": "attribute", "id": ids.attribute}),
+            "checkValue" => json!(["192.0.2.1"]),
+            "search" => json!({"tagname": "seen"}),
+            "restSearch" => json!({"returnFormat": "json", "eventid": ids.event}),
+            _ => json!({"info": "changed"}),
+        };
+        let request = match route.method {
+            Method::GET if path.starts_with("/feeds/") => {
+                client.request(Method::GET, &format!("{path}?group={group}"))
+            }
+            Method::GET => client.request(Method::GET, &path),
+            _ => client.change(route.method.clone(), &path).header("shieldwall-group", &group).json(&body),
+        };
+        Some(Answer::to(request).await)
+    }
+
     async fn ask_page(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
         let (client, world) = (reader.at_page(), &self.world);
         let name = format!("name {}", world.number());
@@ -318,6 +397,7 @@ impl Stage {
                 | "/fragments/warnings"
                 | "/fragments/sensors"
                 | "/intelligence"
+                | "/intelligence/feeds"
                 | "/intelligence/held"
                 | "/warnings"
                 | "/sensors"

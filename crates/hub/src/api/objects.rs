@@ -110,6 +110,7 @@ pub async fn share(mut ask: Ask) -> Result<Response, Problem> {
     let format = format_of(&bytes).map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
     let list = match format {
         Format::Stix => return json(&desk.take(&bytes, Known::ByVersion).await?),
+        Format::Misp => return json(&crate::misp::take::take_file(&ask, &bytes).await?),
         Format::Csv => list::read_csv(&bytes),
         Format::Plain => list::read_plain(&bytes),
     };

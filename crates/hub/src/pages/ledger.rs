@@ -21,9 +21,11 @@ const PAGE_ENTRIES: usize = 50;
 /// Longest body shown, in bytes.
 const BODY_SHOWN_BYTES_MAX: usize = 64 * 1024;
 /// Kinds offered in the filter.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 9] = [
     "object.shared",
     "object.recalled",
+    "object.revoked",
+    "object.versions-recalled",
     "sighting.reported",
     "sighting.kept",
     "warning.acknowledged",

@@ -18,6 +18,7 @@ use self::texts::Texts;
 pub mod assets;
 pub mod cards;
 pub mod feed;
+pub mod feeds;
 pub mod forms;
 pub mod frame;
 pub mod held;
@@ -161,7 +162,9 @@ mod tests {
         add("month-", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]);
         add("sector-", &forms::SECTORS);
         add("nav-", &["picture", "warnings", "intelligence", "sensors", "members", "ledger"]);
-        add("tab-", &["search", "held"]);
+        add("tab-", &["search", "held", "feeds"]);
+        add("feed-how-", &shieldwall_exchange::feed::Format::ALL.map(|format| format.as_str()));
+        add("left-out-", &shieldwall_exchange::feed::LeftOut::ALL.map(|why| why.as_str()));
         add("held-life-held-", &["ahead", "warninglist", "too-broad"]);
         add("stage-", &shieldwall_exchange::life::Stage::ALL.map(|stage| stage.as_str()));
         add("token-", &["good", "expired", "revoked"]);

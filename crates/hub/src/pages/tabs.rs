@@ -15,9 +15,10 @@ pub struct Tab {
 }
 
 /// Address, key of the words, and what the reader's role must allow.
-const INTELLIGENCE: [(&str, &str, Action); 2] = [
+const INTELLIGENCE: [(&str, &str, Action); 3] = [
     ("/intelligence", "tab-search", Action::ReadIntelligence),
     ("/intelligence/held", "tab-held", Action::ReadIntelligence),
+    ("/intelligence/feeds", "tab-feeds", Action::PullFeeds),
 ];
 
 /// The tabs under Intelligence for this reader, `current` being the address of the page shown.

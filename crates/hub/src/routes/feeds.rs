@@ -64,6 +64,13 @@ pub(super) fn routes() -> Vec<Route> {
             about("Say that an indicator is a false positive").takes::<api::indicators::Dispute>(),
         ),
         get(
+            "/intelligence/feeds",
+            A::PullFeeds,
+            page,
+            guarded!(pages::feeds::page),
+            about("Feeds out, and what they leave out"),
+        ),
+        get(
             "/intelligence/held",
             A::ReadIntelligence,
             page,
