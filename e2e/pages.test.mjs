@@ -144,7 +144,7 @@ describe("every page of a busy alliance", () => {
     await page.locator("tbody a").first().click();
     await page.locator('[data-island="graph"]').waitFor();
     await check(page, "object");
-    for (const [path, name] of [["/intelligence?text=nothing-is-called-so", "intelligence-empty"], ["/sensors", "sensors"], ["/members", "members"], ["/ledger", "ledger"]]) {
+    for (const [path, name] of [["/intelligence?text=nothing-is-called-so", "intelligence-empty"], ["/intelligence/held", "held"], ["/intelligence/feeds", "feeds"], ["/sensors", "sensors"], ["/members", "members"], ["/ledger", "ledger"]]) {
       await page.goto(demo.url + path);
       await check(page, name);
     }

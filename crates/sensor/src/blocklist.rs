@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use shieldwall_model::time::Timestamp;
 use shieldwall_watch::reach::{Protected, is_too_broad};
-use shieldwall_watch::value::{Kind, Value};
+use shieldwall_watch::value::Kind;
 
 use crate::knowledge::Held;
 

@@ -108,15 +108,16 @@ pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<Outcome, Fault
         return Ok(Outcome::Done);
     }
     let shown = args.output.display().to_string();
-    let failed = |error| {
-        Fault::environment("cli.feed.write", format!("{shown} could not be written")).because(error)
-    };
+    let failed =
+        |error| Fault::environment("cli.feed.write", format!("{shown} could not be written")).because(error);
     // Beside it first, then renamed: a device that reads it meanwhile sees the old one or the new one.
     let mut beside = args.output.clone().into_os_string();
     beside.push(".new");
     std::fs::write(&beside, &bytes).map_err(failed)?;
     std::fs::rename(&beside, &args.output).map_err(failed)?;
     let written = Written { format: args.format.as_str(), file: &shown, bytes: bytes.len() };
-    console.answer(&written, |written| format!("{}: {} bytes of {}", written.file, written.bytes, written.format))?;
+    console.answer(&written, |written| {
+        format!("{}: {} bytes of {}", written.file, written.bytes, written.format)
+    })?;
     Ok(Outcome::Done)
 }

@@ -10,7 +10,7 @@ use shieldwall_model::indicator::IndicatorRole::{self, KillSwitch, Malicious, Vi
 use shieldwall_watch::value::{Kind, Value};
 
 use crate::support::stix::{bundle, domain, indicator};
-use crate::support::{Answer, Client, World, Workplace};
+use crate::support::{Answer, Client, Workplace, World};
 
 const FORMATS: [&str; 11] = [
     "plain",
@@ -30,7 +30,13 @@ fn of(kind: Kind, text: &str) -> Value {
     Value::new(kind, text).expect("a value")
 }
 
-async fn share(world: &World, sender: &Client, member: &str, group: Option<&str>, values: &[(Value, IndicatorRole)]) -> Vec<ObjectId> {
+async fn share(
+    world: &World,
+    sender: &Client,
+    member: &str,
+    group: Option<&str>,
+    values: &[(Value, IndicatorRole)],
+) -> Vec<ObjectId> {
     let id = world.member(member).id;
     let made: Vec<(ObjectId, String)> =
         values.iter().map(|(value, role)| indicator(id, value, *role, world.now())).collect();
@@ -87,18 +93,19 @@ async fn a_feed_holds_what_may_be_blocked_and_says_why_the_rest_is_not_there() {
         assert!(answer.text().contains(said), "{}", answer.text());
     }
     let explained = feed(&device, "plain?explain=1").await.json();
-    assert_eq!((&explained["listed"], &explained["left_out"]["protected"]), (&json!(2), &json!(2)), "{explained}");
+    assert_eq!(
+        (&explained["listed"], &explained["left_out"]["protected"]),
+        (&json!(2), &json!(2)),
+        "{explained}"
+    );
     let reason = |id: &ObjectId| {
         let all = explained["examples"].as_array().unwrap().clone();
         all.into_iter().find(|one| one["indicator"] == id.as_str()).unwrap_or(Json::Null)["reason"].clone()
     };
-    assert_eq!([&ids[1], &ids[2], &ids[3], &ids[4], &ids[6]].map(reason), [
-        "recalled",
-        "not-for-blocking",
-        "protected",
-        "protected",
-        "held"
-    ]);
+    assert_eq!(
+        [&ids[1], &ids[2], &ids[3], &ids[4], &ids[6]].map(reason),
+        ["recalled", "not-for-blocking", "protected", "protected", "held"]
+    );
     for format in FORMATS {
         let text = feed(&device, format).await.text();
         for never in ["gone.example", "stop.bad", "203.0.113.0", "google"] {
@@ -114,7 +121,10 @@ async fn a_feed_holds_what_may_be_blocked_and_says_why_the_rest_is_not_there() {
     let bundle: Json = feed(&device, "stix").await.json();
     assert_eq!(bundle["objects"].as_array().unwrap().len(), 2);
     // As devices come: the token as the password.
-    let basic = world.nobody().request(reqwest::Method::GET, "/feeds/plain").basic_auth("device", Some(device.secret()));
+    let basic = world
+        .nobody()
+        .request(reqwest::Method::GET, "/feeds/plain")
+        .basic_auth("device", Some(device.secret()));
     assert_eq!(Answer::to(basic).await.expect(200).body, answer.body);
     world.end().await;
 }
@@ -123,9 +133,17 @@ async fn a_feed_holds_what_may_be_blocked_and_says_why_the_rest_is_not_there() {
 async fn a_tag_spares_what_did_not_change_and_a_cursor_tells_what_did() {
     let world = World::start().await;
     let (owner, device) = (world.token("LU", Role::Analyst).await, world.token("EE", Role::Sensor).await);
-    let first = share(&world, &owner, "LU", None, &[(domain("one.example"), Malicious), (domain("two.example"), Malicious)]).await;
+    let first = share(
+        &world,
+        &owner,
+        "LU",
+        None,
+        &[(domain("one.example"), Malicious), (domain("two.example"), Malicious)],
+    )
+    .await;
     let before = feed(&device, "plain").await;
-    let (etag, cursor) = (before.header("etag").unwrap().to_owned(), before.header("x-feed-cursor").unwrap().to_owned());
+    let (etag, cursor) =
+        (before.header("etag").unwrap().to_owned(), before.header("x-feed-cursor").unwrap().to_owned());
     assert!(etag.starts_with('"'), "a strong tag: {etag}");
     assert!(asked_again(&device, "/feeds/plain", &etag).await.expect(304).body.is_empty());
     let same = feed(&device, "plain").await;
@@ -134,12 +152,33 @@ async fn a_tag_spares_what_did_not_change_and_a_cursor_tells_what_did() {
     // What others share among themselves changes nothing for this reader: not a byte, not a tag.
     let theirs = world.group("Theirs", "AMBER", "shown", &["ES", "FR"]).await.id.to_string();
     let other = world.token("ES", Role::Analyst).await;
-    share(&world, &other, "ES", Some(&theirs), &[(domain("hidden.example"), Malicious), (domain("two.example"), KillSwitch)]).await;
+    share(
+        &world,
+        &other,
+        "ES",
+        Some(&theirs),
+        &[(domain("hidden.example"), Malicious), (domain("two.example"), KillSwitch)],
+    )
+    .await;
     asked_again(&device, "/feeds/plain", &etag).await.expect(304);
     device.get(&format!("/feeds/plain?group={theirs}")).await.expect(404);
 
-    share(&world, &owner, "LU", None, &[(domain("three.example"), Malicious), (domain("stop.two.example"), KillSwitch)]).await;
-    let group = world.hub().app().directory().groups_of(world.member("LU").id).find(|group| group.members.len() == 5).unwrap().id;
+    share(
+        &world,
+        &owner,
+        "LU",
+        None,
+        &[(domain("three.example"), Malicious), (domain("stop.two.example"), KillSwitch)],
+    )
+    .await;
+    let group = world
+        .hub()
+        .app()
+        .directory()
+        .groups_of(world.member("LU").id)
+        .find(|group| group.members.len() == 5)
+        .unwrap()
+        .id;
     let recall = json!({"group": group, "reason": "a mistake"});
     owner.post_json(&format!("/api/v1/objects/{}/recall", first[0]), &recall).await.expect(204);
     let after = asked_again(&device, "/feeds/plain", &etag).await.expect(200);
@@ -147,11 +186,24 @@ async fn a_tag_spares_what_did_not_change_and_a_cursor_tells_what_did() {
     let changes = feed(&device, &format!("plain?since={cursor}")).await;
     let mut lines: Vec<String> = changes.text().lines().map(str::to_owned).collect();
     lines.sort();
-    assert_eq!(lines, ["+three.example", "-one.example", "-two.example"], "the kill switch below it took the second out");
+    assert_eq!(
+        lines,
+        ["+three.example", "-one.example", "-two.example"],
+        "the kill switch below it took the second out"
+    );
     let next = changes.header("x-feed-cursor").unwrap();
     assert_eq!(feed(&device, &format!("plain?since={next}")).await.text(), "");
     // A cursor is for its reader and its feed alone.
-    assert_eq!(world.token("EE", Role::Sensor).await.get(&format!("/feeds/plain?since={cursor}")).await.expect(410).code(), "cursor.stale");
+    assert_eq!(
+        world
+            .token("EE", Role::Sensor)
+            .await
+            .get(&format!("/feeds/plain?since={cursor}"))
+            .await
+            .expect(410)
+            .code(),
+        "cursor.stale"
+    );
     assert_eq!(device.get(&format!("/feeds/csv?since={cursor}")).await.expect(410).code(), "feed.since.gone");
     device.get(&format!("/feeds/stix?since={cursor}")).await.expect(422);
     world.end().await;
@@ -174,7 +226,8 @@ fn consumer(variable: &str) -> Option<PathBuf> {
 
 fn ran(command: &mut Command) -> String {
     let output = command.output().expect("the program runs");
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {told}");
     told
 }
@@ -192,7 +245,9 @@ fn suricata_yaml(dir: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_consumers_accept_the_feeds() {
-    let (Some(suricata), Some(checkzone)) = (consumer("SHIELDWALL_SURICATA"), consumer("SHIELDWALL_CHECKZONE")) else {
+    let (Some(suricata), Some(checkzone)) =
+        (consumer("SHIELDWALL_SURICATA"), consumer("SHIELDWALL_CHECKZONE"))
+    else {
         return;
     };
     let world = World::start().await;
@@ -233,14 +288,26 @@ async fn real_consumers_accept_the_feeds() {
         std::fs::write(dir.join(file), &answer.body).unwrap();
     }
     std::fs::write(dir.join("suricata.yaml"), suricata_yaml(dir)).unwrap();
-    std::fs::write(dir.join("classification.config"), "config classification: trojan-activity,A Network Trojan was detected,1\n").unwrap();
+    std::fs::write(
+        dir.join("classification.config"),
+        "config classification: trojan-activity,A Network Trojan was detected,1\n",
+    )
+    .unwrap();
     let mut test = Command::new(&suricata);
-    test.args(["-T", "-v", "--init-errors-fatal", "-c"]).arg(dir.join("suricata.yaml")).arg("-l").arg(dir).current_dir(dir);
+    test.args(["-T", "-v", "--init-errors-fatal", "-c"])
+        .arg(dir.join("suricata.yaml"))
+        .arg("-l")
+        .arg(dir)
+        .current_dir(dir);
     let told = ran(&mut test);
-    let loaded = told.lines().find(|line| line.contains("rules successfully loaded")).unwrap_or("").to_owned();
+    let loaded =
+        told.lines().find(|line| line.contains("rules successfully loaded")).unwrap_or("").to_owned();
     println!("suricata -T: {loaded}");
     let rules: usize = counts[0].1.parse::<usize>().unwrap() + 6;
-    assert!(loaded.contains(&format!("{rules} rules successfully loaded, 0 rules failed")), "{counts:?}: {told}");
+    assert!(
+        loaded.contains(&format!("{rules} rules successfully loaded, 0 rules failed")),
+        "{counts:?}: {told}"
+    );
     let mut check = Command::new(&checkzone);
     check.args(["-i", "none", "rpz.shieldwall.invalid"]).arg(dir.join("shieldwall.rpz"));
     let told = ran(&mut check);

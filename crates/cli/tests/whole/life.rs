@@ -110,6 +110,13 @@ async fn what_would_harm_everybody_is_held_back_until_another_member_releases_it
         (&json!(3), &json!("life.rejected")),
         "{last}"
     );
+    // A list read again each day is held back once, though each reading gives its objects other times.
+    for day in 0..2 {
+        let report =
+            sender.post("/api/v1/objects", "text/plain", "windowsupdate.com\n").await.expect(200).json();
+        assert_eq!(report["held"].as_array().map(Vec::len), Some(1), "{day}: {report}");
+    }
+    assert_eq!(curator.get_json("/api/v1/held").await["held"].as_array().map(Vec::len), Some(1));
     // Its owner takes it back like anything it shared.
     let recall = json!({"group": group, "reason": "a mistake"});
     sender.post_json(&format!("/api/v1/objects/{google}/recall"), &recall).await.expect(204);

@@ -17,8 +17,8 @@ use super::{Format, Item, LeftOut, domain, is_plain_name};
 /// The first number of our rules. Below two billion stand the ranges others have been given; the datasets' own rules
 /// have the ten before this.
 pub const SID_FIRST: u32 = 3_000_000_010;
-/// The last number: all there are (32 bits).
-pub const SID_LAST: u32 = u32::MAX;
+/// The last number Suricata takes: one below what 32 bits hold.
+pub const SID_LAST: u32 = u32::MAX - 1;
 /// The numbers of the rules that load the datasets.
 const SID_DATASETS: u32 = 3_000_000_000;
 
@@ -151,8 +151,20 @@ pub(super) fn dataset_line(format: Format, item: &Item<'_>, out: &mut String) ->
 /// by the zone.
 pub(super) fn dataset_rules(out: &mut String) {
     let sets = [
-        ("dns $HOME_NET any -> any any", "domain asked for", "dns.query", "string", Format::SuricataDomains),
-        ("tls $HOME_NET any -> any any", "domain in TLS", "tls.sni", "string", Format::SuricataDomains),
+        (
+            "dns $HOME_NET any -> any any",
+            "domain asked for",
+            "dns.query; to_lowercase",
+            "string",
+            Format::SuricataDomains,
+        ),
+        (
+            "tls $HOME_NET any -> any any",
+            "domain in TLS",
+            "tls.sni; to_lowercase",
+            "string",
+            Format::SuricataDomains,
+        ),
         ("http $HOME_NET any -> any any", "domain in HTTP", "http.host", "string", Format::SuricataDomains),
         ("ip $HOME_NET any -> any any", "address spoken to", "ip.dst", "ip", Format::SuricataIps),
         ("ip any any -> $HOME_NET any", "address that speaks", "ip.src", "ip", Format::SuricataIps),

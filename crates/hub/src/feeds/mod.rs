@@ -15,6 +15,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -355,7 +356,8 @@ async fn sent(file: File) -> Result<Response, Problem> {
             Err(error) => Some((Err(error), file)),
         }
     });
-    let mut response = Body::from_stream(pieces).into_response();
+    // Whoever packs the body asks once more after its end.
+    let mut response = Body::from_stream(pieces.fuse()).into_response();
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(response)
 }

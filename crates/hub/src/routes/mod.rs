@@ -138,7 +138,10 @@ mod taxii;
 /// Every route.
 pub fn table() -> &'static [Route] {
     static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-        [api::routes(), feeds::routes(), misp::routes(), taxii::routes(), pages::routes()].into_iter().flatten().collect()
+        [api::routes(), feeds::routes(), misp::routes(), taxii::routes(), pages::routes()]
+            .into_iter()
+            .flatten()
+            .collect()
     });
     &TABLE
 }
