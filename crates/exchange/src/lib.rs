@@ -21,6 +21,7 @@
 pub mod attack;
 pub mod difference;
 pub mod entries;
+pub mod feed;
 pub mod format;
 pub mod indicator;
 pub mod life;

@@ -945,3 +945,46 @@ search-help-state = active, expired, revoked or recalled
 search-help-time = by when the hub took it, or when it was last sighted: a day, month, year or time, after >, >=, < or <=, or from..to
 search-help-not = a minus sign says: not this
 search-keep-this = Keep this search
+
+## Feeds out
+tab-feeds = Feeds out
+feeds-title = Feeds out
+feeds-lead = What your own devices may block, in the form each of them reads. Nothing that was taken back, is over, is held back, or would also block a kill switch or a victim is ever in them.
+feeds-token = A device gives an API token as the password, with any user name, or as a Bearer token. Roles that take feeds: sensor, peer, analyst, officer. With If-None-Match a device fetches a feed again only when it has changed.
+feeds-example = Example
+feeds-heading = Feeds
+feeds-listed = { $count ->
+    [one] one value
+   *[other] { $shown } values
+}
+feeds-address = Address
+feeds-file = File name
+feeds-how = How to use it
+feeds-out = What is left out
+feeds-out-none = Nothing is left out.
+feeds-count = How many
+feeds-filters = Add ?explain=1 to an address for the list of what is left out. Filters: kind, group, confidence, score, days, marking; since, with the X-Feed-Cursor of an earlier answer, gives the lines added and removed.
+feed-how-plain = One value a line, for anything else.
+feed-how-csv = A table with what is known of each value, for scripts and spreadsheets.
+feed-how-hosts = For /etc/hosts or Pi-hole: each domain at an address nobody has.
+feed-how-rpz = A response policy zone for BIND, Unbound, PowerDNS or Knot: load it as a primary zone of that name and name it in response-policy.
+feed-how-suricata-rules = Rules for Suricata: put the file into rule-files. The numbers of the rules stay the same.
+feed-how-suricata-domains = A dataset of domains, for the rules of suricata-datasets; a million fit.
+feed-how-suricata-ips = A dataset of addresses, for the rules of suricata-datasets.
+feed-how-suricata-ja3 = A dataset of JA3 fingerprints, for the rules of suricata-datasets.
+feed-how-suricata-datasets = The rules that load the three datasets: put all four files into the rules directory.
+feed-how-zeek = For Zeek: name the file in Intel::read_files.
+feed-how-stix = The indicators as their owners sent them, as a STIX 2.1 bundle.
+feed-how-misp = A MISP feed: add the address as a feed in MISP.
+left-out-held = Held back until a curator has looked at it
+left-out-expired = Over
+left-out-recalled = Taken back
+left-out-revoked = Revoked
+left-out-no-values = A pattern that is no list of values
+left-out-not-for-blocking = In a role that is never blocked
+left-out-protected = Would block what must stay reachable
+left-out-too-broad = Too broad, or local to every network
+left-out-filtered = Not asked for
+left-out-repeated = Listed already
+left-out-no-place = Of a kind this format has no place for
+left-out-unwritable = Not writable in this format

@@ -953,3 +953,46 @@ search-help-state = active, expired, revoked ou recalled : actif, expiré, révo
 search-help-time = par la date de réception ou de dernière observation : un jour, un mois, une année ou un instant, après >, >=, < ou <=, ou de..à
 search-help-not = un signe moins dit : pas ceci
 search-keep-this = Garder cette recherche
+
+## Flux sortants
+tab-feeds = Flux sortants
+feeds-title = Flux sortants
+feeds-lead = Ce que vos propres équipements peuvent bloquer, dans la forme que chacun lit. Rien de ce qui a été retiré, est terminé, est en attente, ou bloquerait aussi un arrêt d’urgence ou une victime n’y figure jamais.
+feeds-token = Un équipement donne un jeton d’API comme mot de passe, avec n’importe quel nom, ou comme jeton Bearer. Rôles qui prennent les flux : sonde, pair, analyste, officier. Avec If-None-Match, un équipement ne reprend un flux que s’il a changé.
+feeds-example = Exemple
+feeds-heading = Flux
+feeds-listed = { $count ->
+    [one] une valeur
+   *[other] { $shown } valeurs
+}
+feeds-address = Adresse
+feeds-file = Nom du fichier
+feeds-how = Mode d’emploi
+feeds-out = Ce qui est omis
+feeds-out-none = Rien n’est omis.
+feeds-count = Nombre
+feeds-filters = Ajoutez ?explain=1 à une adresse pour la liste de ce qui est omis. Filtres : kind, group, confidence, score, days, marking ; since, avec le X-Feed-Cursor d’une réponse précédente, donne les lignes ajoutées et retirées.
+feed-how-plain = Une valeur par ligne, pour tout le reste.
+feed-how-csv = Un tableau avec ce que l’on sait de chaque valeur, pour scripts et tableurs.
+feed-how-hosts = Pour /etc/hosts ou Pi-hole : chaque domaine à une adresse que personne n’a.
+feed-how-rpz = Une zone de politique de réponse pour BIND, Unbound, PowerDNS ou Knot : chargez-la comme zone primaire de ce nom et citez-la dans response-policy.
+feed-how-suricata-rules = Des règles pour Suricata : placez le fichier dans rule-files. Les numéros des règles ne changent pas.
+feed-how-suricata-domains = Un jeu de domaines, pour les règles de suricata-datasets ; un million y tiennent.
+feed-how-suricata-ips = Un jeu d’adresses, pour les règles de suricata-datasets.
+feed-how-suricata-ja3 = Un jeu d’empreintes JA3, pour les règles de suricata-datasets.
+feed-how-suricata-datasets = Les règles qui chargent les trois jeux : placez les quatre fichiers dans le dossier des règles.
+feed-how-zeek = Pour Zeek : citez le fichier dans Intel::read_files.
+feed-how-stix = Les indicateurs tels que leurs propriétaires les ont envoyés, dans un paquet STIX 2.1.
+feed-how-misp = Un flux MISP : ajoutez l’adresse comme flux dans MISP.
+left-out-held = En attente de l’avis d’un curateur
+left-out-expired = Terminé
+left-out-recalled = Retiré
+left-out-revoked = Révoqué
+left-out-no-values = Un motif qui n’est pas une liste de valeurs
+left-out-not-for-blocking = Dans un rôle qui n’est jamais bloqué
+left-out-protected = Bloquerait ce qui doit rester joignable
+left-out-too-broad = Trop large, ou local à chaque réseau
+left-out-filtered = Non demandé
+left-out-repeated = Déjà dans la liste
+left-out-no-place = D’un type pour lequel ce format n’a pas de place
+left-out-unwritable = Impossible à écrire dans ce format

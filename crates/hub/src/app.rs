@@ -24,6 +24,7 @@ use crate::api::sensors::Health;
 use crate::auth::throttle::Throttle;
 use crate::config::Config;
 use crate::cursor::Seal;
+use crate::feeds::Feeds;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
 use crate::problem::Problem;
 use crate::rota::Rota;
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) warninglists: Arc<Warninglists>,
     pub(crate) fetcher: Fetcher,
     pub(crate) rota: Rota,
+    pub(crate) feeds: Feeds,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -117,6 +119,7 @@ impl App {
             warninglists: Arc::new(warninglists),
             fetcher,
             rota: Rota::default(),
+            feeds: Feeds::default(),
             closing,
         }))
     }
@@ -190,6 +193,11 @@ impl App {
     /// As which hub others know this one.
     pub fn hub_id(&self) -> HubId {
         HubId::of_key(&self.0.ledger.identity().verifier_key(GroupId::ALLIANCE).unwrap_or_default())
+    }
+
+    /// The feeds made last.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     /// Who has failed to sign in.

@@ -61,6 +61,8 @@ pub mod collection {
     pub const GUARDED: &str = "guarded";
     /// Objects held back; bodies are [`super::held::HeldState`].
     pub const HELD: &str = "held";
+    /// Under which key an object of this id was last held back; bodies are texts.
+    pub const HELD_AS: &str = "held-as";
     /// What was decided about objects held back; bodies are [`super::held::DecidedState`].
     pub const DECIDED: &str = "decided";
     /// Warnings; bodies are `shieldwall_assess::view::Warning`.

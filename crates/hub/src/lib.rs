@@ -10,6 +10,7 @@ pub mod auth;
 pub mod config;
 pub mod correlation;
 pub mod cursor;
+pub mod feeds;
 pub mod fold;
 pub mod i18n;
 pub mod intake;

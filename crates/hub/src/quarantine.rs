@@ -96,6 +96,13 @@ impl Desk {
                     Ok(match held(reading, &scope, group, id, *version)? {
                         Some(held) if held.owner != Some(member) => Place::Others,
                         Some(held) if held.this_version || known == Known::ById => Place::Shared,
+                        // A value of a list comes with other times each day, and was judged once for all.
+                        _ if known == Known::ById => {
+                            let before = reading.document(&scope, collection::HELD_AS, group, id)?;
+                            let before =
+                                before.and_then(|known| serde_json::from_slice::<String>(&known.body).ok());
+                            quarantined(reading, &scope, group, before.as_ref().unwrap_or(key))?
+                        }
                         _ => quarantined(reading, &scope, group, key)?,
                     })
                 };

@@ -8,18 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::net::IpAddr;
 
 use shieldwall_model::time::Timestamp;
-use shieldwall_watch::reach::{Protected, prefix_length};
-use shieldwall_watch::value::{Kind, Value};
+use shieldwall_watch::reach::{Protected, is_too_broad};
+use shieldwall_watch::value::Kind;
 
 use crate::knowledge::Held;
-
-/// Networks wider than this many address bits fixed are never listed: too much that is harmless lies in them.
-const NETWORK4_PREFIX_MIN: u32 = 8;
-/// The same for IPv6.
-const NETWORK6_PREFIX_MIN: u32 = 16;
 
 /// The values that may be blocked, by kind, and what was left out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -87,23 +81,6 @@ impl Blocklist {
             }
         }
         text
-    }
-}
-
-/// Values no indicator can mean: whole registries of names, great parts of the address space, addresses every
-/// network uses for itself (RFC 6890).
-fn is_too_broad(value: &Value) -> bool {
-    let local = |text: &str| match text.parse() {
-        Ok(IpAddr::V4(ip)) => ip.is_unspecified() || ip.is_loopback() || ip.is_broadcast(),
-        Ok(IpAddr::V6(ip)) => ip.is_unspecified() || ip.is_loopback(),
-        Err(_) => false,
-    };
-    match value.kind() {
-        Kind::Domain => !value.to_string().contains('.'),
-        Kind::Ipv4 | Kind::Ipv6 => local(&value.to_string()),
-        Kind::Cidr4 => prefix_length(value).is_none_or(|fixed| fixed < NETWORK4_PREFIX_MIN),
-        Kind::Cidr6 => prefix_length(value).is_none_or(|fixed| fixed < NETWORK6_PREFIX_MIN),
-        _ => false,
     }
 }
 

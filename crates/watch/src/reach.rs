@@ -9,6 +9,11 @@ use std::net::IpAddr;
 
 use crate::value::{Kind, Value};
 
+/// Networks wider than this many address bits fixed are on no block list: too much that is harmless lies in them.
+const NETWORK4_PREFIX_MIN: u32 = 8;
+/// The same for IPv6.
+const NETWORK6_PREFIX_MIN: u32 = 16;
+
 /// Addresses from first to last; IPv4 and IPv6 apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressRange {
@@ -89,6 +94,23 @@ pub fn prefix_length(value: &Value) -> Option<u32> {
     match value.kind() {
         Kind::Cidr4 | Kind::Cidr6 => value.bytes().last().map(|length| u32::from(*length)),
         _ => None,
+    }
+}
+
+/// Values no indicator can mean: whole registries of names, great parts of the address space, addresses every
+/// network uses for itself (RFC 6890).
+pub fn is_too_broad(value: &Value) -> bool {
+    let local = |text: &str| match text.parse() {
+        Ok(IpAddr::V4(ip)) => ip.is_unspecified() || ip.is_loopback() || ip.is_broadcast(),
+        Ok(IpAddr::V6(ip)) => ip.is_unspecified() || ip.is_loopback(),
+        Err(_) => false,
+    };
+    match value.kind() {
+        Kind::Domain => !value.to_string().contains('.'),
+        Kind::Ipv4 | Kind::Ipv6 => local(&value.to_string()),
+        Kind::Cidr4 => prefix_length(value).is_none_or(|fixed| fixed < NETWORK4_PREFIX_MIN),
+        Kind::Cidr6 => prefix_length(value).is_none_or(|fixed| fixed < NETWORK6_PREFIX_MIN),
+        _ => false,
     }
 }
 

@@ -10,6 +10,7 @@ use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::marking::Tlp;
 
 use crate::client::{Client, HubOptions};
+use crate::commands::export::{self, ExportArgs};
 use crate::console::{Console, Gauge};
 use crate::fault::{Fault, Outcome};
 use crate::figures::{counted, grouped, per_second, rate, took};
@@ -28,6 +29,7 @@ pub(crate) struct FeedArgs {
 /// What to do with intelligence.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
+    Export(ExportArgs),
     Import(ImportArgs),
 }
 
@@ -171,7 +173,10 @@ impl Told {
 /// # Errors
 /// A file that cannot be read, a hub that cannot be reached or refuses the whole.
 pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
-    let FeedCommand::Import(args) = args.command;
+    let args = match args.command {
+        FeedCommand::Export(args) => return export::run(&args, console),
+        FeedCommand::Import(args) => args,
+    };
     let files_listed = listed(&args.files)?;
     check(&files_listed)?;
     let client = Client::new(&args.hub)?;

@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod dump;
+pub(crate) mod export;
 pub(crate) mod feed;
 pub(crate) mod generate;
 pub(crate) mod hub;

@@ -253,6 +253,7 @@ impl Stage {
                     )
                     .await
             }
+            ("GET", "/feeds/{format}") => client.get(&format!("/feeds/plain?group={group}")).await,
             ("POST", "/api/v1/held/release" | "/api/v1/held/reject") => {
                 let key = self.fresh_hold(side).await;
                 let decide = json!({"group": group, "key": key, "reason": "a mistake"});
@@ -405,6 +406,7 @@ impl Stage {
                 | "/intelligence"
                 | "/intelligence/matrix"
                 | "/intelligence/import"
+                | "/intelligence/feeds"
                 | "/intelligence/held"
                 | "/warnings"
                 | "/sensors"

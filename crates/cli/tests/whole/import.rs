@@ -38,7 +38,8 @@ fn refusals(said: &Said) -> Vec<Json> {
 
 /// The objects a run has named as `what`.
 fn named(said: &Said, what: &str) -> Vec<Json> {
-    said.lines().into_iter().filter_map(|line| line.get(what).cloned()).collect()
+    let lines = said.out.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+    lines.filter_map(|line| line.get(what).cloned()).collect()
 }
 
 /// Every object of a collection, page by page, as it came.

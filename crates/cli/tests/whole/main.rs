@@ -16,6 +16,7 @@ mod authorisation;
 mod demo;
 mod durability;
 mod explore;
+mod feeds;
 mod golden;
 mod import;
 mod life;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use reqwest::Method;
 use serde_json::json;
+use shieldwall_exchange::feed::Format;
 use shieldwall_hub::routes::{Face, Run, table};
 use shieldwall_model::access::{Action, Extent, Role, extent};
 use shieldwall_model::id::{Entropy, EntropyError, GroupId, RepeatableEntropy};
@@ -293,6 +294,8 @@ fn questions(side: &Side) -> Vec<Question> {
         "/api/v1/warnings?limit=1",
         "/api/v1/watchlist?limit=3",
         "/api/v1/ledger/entries?limit=2",
+        "/feeds/plain?explain=1",
+        "/feeds/rpz?days=1&score=40",
         "/api/v1/ledger/entries?kind=object.shared&limit=3",
     ];
     asked.extend(more.map(|path| Question { path: path.into(), accept: "*/*", page: false }));
@@ -332,6 +335,10 @@ fn filled(path: &str, objects: &[String], groups: &[GroupId]) -> Vec<String> {
             .iter()
             .flat_map(|path| objects.iter().map(|object| path.replace("{object}", object)))
             .collect();
+    }
+    if path.contains("{format}") {
+        let formats = Format::ALL.map(|format| format.as_str().to_owned());
+        return each("{format}", formats.to_vec());
     }
     if path.contains("{group}") {
         let groups = groups.iter().map(ToString::to_string).collect();

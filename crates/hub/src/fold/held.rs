@@ -82,6 +82,7 @@ pub(super) fn held(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<
         object: back.object.to_owned(),
     };
     views.put_document(collection::HELD, entry.group, &key, entry.sequence, &write(&state))?;
+    views.put_document(collection::HELD_AS, entry.group, &state.id, entry.sequence, &write(&key))?;
     Ok(())
 }
 

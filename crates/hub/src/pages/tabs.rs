@@ -21,6 +21,7 @@ const INTELLIGENCE: &[(&str, &str, Action)] = &[
     ("/intelligence/matrix", "tab-matrix", Action::ReadIntelligence),
     ("/intelligence/import", "tab-import", Action::ShareIntelligence),
     ("/intelligence/held", "tab-held", Action::ReadIntelligence),
+    ("/intelligence/feeds", "tab-feeds", Action::PullFeeds),
 ];
 
 /// The tabs under Intelligence for this reader, `current` being the address of the page shown.
