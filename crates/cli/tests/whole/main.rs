@@ -17,6 +17,7 @@ mod demo;
 mod durability;
 mod golden;
 mod import;
+mod misp;
 mod openapi;
 mod support;
 mod taxii;
