@@ -233,3 +233,69 @@ async fn distribution_never_reaches_further_than_it_says() {
     }
     world.end().await;
 }
+
+/// What this hub numbers or adds for its own clients, and what it counts anew: no part of what an event says.
+const OF_THE_INSTANCE: [&str; 9] = [
+    "id",
+    "event_id",
+    "object_id",
+    "org_id",
+    "orgc_id",
+    "attribute_id",
+    "referenced_id",
+    "attribute_count",
+    "Org",
+];
+
+fn without_instance(value: &Json) -> Json {
+    match value {
+        Json::Object(fields) => {
+            let kept = fields.iter().filter(|(key, value)| {
+                // Lists that are empty may as well not be there; tags are given a colour and leave to be exported.
+                !OF_THE_INSTANCE.contains(&key.as_str())
+                    && **value != json!([])
+                    && !(fields.contains_key("name") && ["colour", "exportable"].contains(&key.as_str()))
+            });
+            kept.map(|(key, value)| (key.clone(), without_instance(value))).collect()
+        }
+        Json::Array(items) => items.iter().map(without_instance).collect(),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_come_out_of_a_hub_as_they_went_in() {
+    let world = World::start().await;
+    let analyst = world.token("LU", Role::Analyst).await;
+    let mut files = vec![sample()];
+    if let Some(data) = std::env::var_os("SHIELDWALL_DATA") {
+        let directory = std::fs::read_dir(PathBuf::from(data).join("misp")).unwrap();
+        files.extend(directory.map(|entry| entry.unwrap().path()));
+    }
+    let (mut events, mut objects, mut attributes, began) = (0, 0, 0, std::time::Instant::now());
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        let Ok(read) = shieldwall_exchange::misp::read_events(&bytes) else { continue };
+        let report = analyst.post("/api/v1/objects", "application/json", bytes).await.expect(200).json();
+        assert_eq!(report["refused"], json!([]), "{}", file.display());
+        objects += report["accepted"].as_u64().unwrap();
+        for event in read {
+            let path = format!("/misp/events/view/{}", event.uuid());
+            let seen = analyst.get(&path).await.expect(200).json();
+            let (found, wanted) =
+                (without_instance(&seen["Event"]), without_instance(&Json::Object(event.node.clone())));
+            let keys = |value: &Json| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(&found), keys(&wanted), "{}", file.display());
+            for (key, value) in wanted.as_object().unwrap() {
+                assert_eq!(&found[key], value, "{key} of {}", file.display());
+            }
+            events += 1;
+            attributes += event.attributes().count();
+        }
+    }
+    println!(
+        "{events} events, {attributes} attributes, {objects} objects in and out of a hub in {:.2} s",
+        began.elapsed().as_secs_f64()
+    );
+    world.end().await;
+}
