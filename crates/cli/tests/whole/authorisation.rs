@@ -346,7 +346,7 @@ impl Stage {
     /// something away gets something fresh to take.
     async fn ask_misp(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
         let client = &reader.program;
-        let takes = ["/edit/", "/delete/"].iter().any(|part| route.path.contains(part))
+        let takes = ["/edit/", "/delete/", "/unpublish/"].iter().any(|part| route.path.contains(part))
             || route.path == "/misp/events/{id}" && route.method != Method::GET;
         let fresh = if takes { Some(misp_event(&side.owner, side.group).await) } else { None };
         let ids = fresh.as_ref().unwrap_or(&side.event);

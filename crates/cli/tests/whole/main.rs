@@ -20,6 +20,7 @@ mod feeds;
 mod golden;
 mod import;
 mod life;
+mod misp;
 mod non_interference;
 mod openapi;
 mod peers;

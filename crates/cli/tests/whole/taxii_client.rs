@@ -12,18 +12,18 @@ use shieldwall_model::indicator::IndicatorRole;
 use crate::support::stix::{bundle, domain, envelope, indicator};
 use crate::support::{Client, World};
 
-/// The Python that has the clients; `None` when they are left out on purpose.
-fn python() -> Option<PathBuf> {
+/// The Python that has the clients; `None` when they are left out on purpose, `what` among them.
+pub(crate) fn python(what: &str) -> Option<PathBuf> {
     if let Some(python) = std::env::var_os("SHIELDWALL_PYTHON") {
         return Some(python.into());
     }
     let without = std::env::var("SHIELDWALL_WITHOUT").unwrap_or_default();
     assert!(
         without.split_whitespace().any(|part| part == "clients"),
-        "SHIELDWALL_PYTHON is not set: `make test` installs taxii2-client and sets it; by hand, make a virtual environment, \
+        "SHIELDWALL_PYTHON is not set: `make test` installs taxii2-client and PyMISP and sets it; by hand, make a virtual environment, \
          `pip install -r scripts/requirements.txt` and name its python. To leave this test out: SHIELDWALL_WITHOUT=clients"
     );
-    eprintln!("LEFT OUT, as SHIELDWALL_WITHOUT asks: the walk of a TAXII client that is not ours");
+    eprintln!("LEFT OUT, as SHIELDWALL_WITHOUT asks: {what}");
     None
 }
 
@@ -45,7 +45,7 @@ fn walk(python: &Path, world: &World, client: &Client, group: GroupId, envelope:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn taxii2_client_walks_from_discovery_to_the_last_object() {
-    let Some(python) = python() else { return };
+    let Some(python) = python("taxii2-client's walk") else { return };
     let world = World::start().await;
     let group = world.group("Baltic desk", "AMBER", "shown", &["LU", "EE"]).await.id;
     let analyst = world.token("LU", Role::Analyst).await;

@@ -34,13 +34,15 @@ pub mod export;
 pub mod feed;
 pub mod formats;
 pub mod import;
+mod made;
 pub mod node;
 pub mod pattern;
 pub mod types;
 
 pub use self::event::{Event, MispError, read_events};
 pub use self::export::{Origin, to_event};
-pub use self::import::{Audience, Made, MadeObject, Options, to_stix};
+pub use self::import::to_stix;
+pub use self::made::{Audience, Made, MadeObject, Options};
 pub use self::node::Node;
 
 /// The id of our property extension on objects made from MISP.

@@ -1,5 +1,7 @@
 //! MISP's JSON nodes, read leniently: real files write numbers as strings, and booleans as either.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use shieldwall_model::time::Timestamp;
 use uuid::Uuid;
@@ -118,6 +120,45 @@ pub(crate) fn unpacked(value: &Value) -> Value {
 /// A UUID as the number MISP's clients expect for an id: its 128 bits in decimal, so that it says nothing but itself.
 pub fn id_number(uuid: Uuid) -> String {
     uuid.as_u128().to_string()
+}
+
+/// JSON with its long whole numbers in quotes: clients send [`id_number`]s back as numbers, and none of those fits the
+/// numbers JSON readers know.
+pub fn long_numbers_quoted(json: &[u8]) -> Cow<'_, [u8]> {
+    // The longest that a double holds to the last digit has fifteen.
+    const DIGITS_MAX: usize = 15;
+    let mut out: Vec<u8> = Vec::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while let Some(byte) = json.get(at).filter(|byte| **byte != b'"') {
+                    at += if *byte == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let rest = json.get(at..).unwrap_or_default();
+                let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let number = rest.get(..rest.iter().take_while(is_part).count()).unwrap_or_default();
+                if number.len() > DIGITS_MAX && number.iter().all(u8::is_ascii_digit) {
+                    out.extend_from_slice(json.get(copied..at).unwrap_or_default());
+                    out.push(b'"');
+                    out.extend_from_slice(number);
+                    out.push(b'"');
+                    copied = at + number.len();
+                }
+                at += number.len().max(1);
+            }
+            _ => at += 1,
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.extend_from_slice(json.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
 /// The UUID a client names, by itself or by its number ([`id_number`]).

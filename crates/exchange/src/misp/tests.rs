@@ -230,6 +230,22 @@ fn events_come_in_many_wrappings() {
 }
 
 #[test]
+fn an_id_sent_back_as_a_number_is_still_that_id() {
+    let uuid = Uuid::from_u128(u128::MAX - 7);
+    let id = node::id_number(uuid);
+    let sent =
+        format!(r#"{{"id":{id},"n":-12,"f":1234.5000000000000000000,"s":"{id} \" {id}","list":[{id},1]}}"#);
+    let read: Value = serde_json::from_slice(&node::long_numbers_quoted(sent.as_bytes())).unwrap();
+    assert_eq!(node::named(read["id"].as_str().unwrap()), Some(uuid));
+    assert_eq!(read["list"], json!([id, 1]));
+    assert_eq!((&read["n"], read["f"].as_f64()), (&json!(-12), Some(1234.5)));
+    assert_eq!(read["s"], format!("{id} \" {id}"));
+    for text in ["", "1", "\"", "\"\\", "[1,2"] {
+        assert_eq!(&*node::long_numbers_quoted(text.as_bytes()), text.as_bytes());
+    }
+}
+
+#[test]
 fn what_was_never_misp_goes_out_by_rule() {
     let bundle = json!({"objects": [
         {"type": "report", "spec_version": "2.1", "id": "report--6d0b8f2e-41a7-5d0c-9d63-0a4f7e1c9b01", "created": "2026-01-01T00:00:00.000Z",

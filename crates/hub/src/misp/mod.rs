@@ -56,6 +56,7 @@ pub(crate) async fn body(ask: &mut Ask) -> Result<Value, Problem> {
     if bytes.trim_ascii().is_empty() {
         return Ok(json!({}));
     }
+    let bytes = shieldwall_exchange::misp::node::long_numbers_quoted(&bytes);
     serde_json::from_slice(&bytes).map_err(|error| Problem::unreadable("body.json", error.to_string()))
 }
 
