@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     backup, bench, completions, dump, feed, generate, hub, link, matching, member, peer, rebuild, restore,
-    sensor, token, user, verify,
+    search, sensor, token, user, verify,
 };
 use crate::demo;
 
@@ -77,6 +77,7 @@ pub(crate) enum Command {
     Hub(hub::HubArgs),
     Sensor(sensor::SensorArgs),
     Match(matching::MatchArgs),
+    Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),
     Token(token::TokenArgs),

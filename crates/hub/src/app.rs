@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::cursor::Seal;
 use crate::feeds::Feeds;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
+use crate::notify::Board;
 use crate::problem::Problem;
 use crate::rota::Rota;
 use crate::secrets;
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) sensors: RwLock<BTreeMap<(MemberId, SensorId), Health>>,
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
+    pub(crate) board: Board,
     pub(crate) warninglists: Arc<Warninglists>,
     pub(crate) fetcher: Fetcher,
     pub(crate) rota: Rota,
@@ -116,6 +118,7 @@ impl App {
             sensors: RwLock::default(),
             streams: Mutex::default(),
             burst: Burst::default(),
+            board: Board::default(),
             warninglists: Arc::new(warninglists),
             fetcher,
             rota: Rota::default(),
@@ -198,6 +201,11 @@ impl App {
     /// The feeds made last.
     pub(crate) fn feeds(&self) -> &Feeds {
         &self.0.feeds
+    }
+
+    /// Where streams hear of kept searches.
+    pub fn board(&self) -> &Board {
+        &self.0.board
     }
 
     /// Who has failed to sign in.

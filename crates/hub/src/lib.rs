@@ -16,6 +16,7 @@ pub mod i18n;
 pub mod intake;
 pub mod misp;
 mod multipart;
+pub mod notify;
 pub mod pages;
 pub mod peers;
 pub mod problem;
@@ -30,5 +31,5 @@ pub mod start;
 pub mod stream;
 pub mod taxii;
 
-pub use config::{Config, TlsFiles};
+pub use config::{Config, Mail, TlsFiles};
 pub use start::{Hub, Running, StartError};

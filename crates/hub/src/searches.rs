@@ -14,6 +14,8 @@ use crate::correlation::key_of;
 use crate::fold::collection;
 use crate::problem::Problem;
 
+pub mod kept;
+
 /// A problem with a search as its reader is told.
 pub fn problem(error: &SearchError) -> Problem {
     Problem::unreadable(error.code(), error.to_string())

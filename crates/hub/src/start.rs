@@ -26,7 +26,7 @@ use crate::app::{App, Parts};
 use crate::config::{Config, ConfigError};
 use crate::fold::{HubFold, Published};
 use crate::problem::Problem;
-use crate::{rota, secrets, serve};
+use crate::{notify, rota, secrets, serve};
 
 /// How long open requests may take to end when the hub closes.
 const CLOSING_SECONDS_MAX: u64 = 10;
@@ -192,6 +192,7 @@ impl Hub {
             let secret = running.link(LinkPurpose::FirstRun).await.map_err(StartError::Link)?;
             running.first_run = Some(format!("{}/setup/{secret}", running.url()));
         }
+        tokio::spawn(notify::run(running.app.clone()));
         tracing::info!(%address, realm = %config.realm, "the hub listens");
         Ok(running)
     }

@@ -21,15 +21,16 @@ use shieldwall_exchange::entries::{
 };
 use shieldwall_exchange::stix;
 use shieldwall_ledger::{Entry, Follow};
-use shieldwall_model::access::{Action, ReadScope, Reader, Visible};
+use shieldwall_model::access::{Action, Principal, ReadScope, Reader, Visible};
 use shieldwall_model::id::GroupId;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, broadcast};
 
 use crate::api::warnings;
 use crate::app::{App, StreamPlace};
 use crate::ask::Ask;
 use crate::cursor::Positions;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED};
+use crate::notify::Notice;
 use crate::problem::Problem;
 
 /// What cursors of the stream are sealed for.
@@ -63,6 +64,7 @@ pub async fn open(ask: Ask) -> Result<Response, Problem> {
         reader: ask.reader().clone(),
         positions: from,
         closing: app.closing(),
+        notices: app.board().listen(),
         app,
         first: Some(if stale { "reset" } else { "open" }),
         waiting: Vec::new(),
@@ -80,6 +82,7 @@ struct Tail {
     reader: Reader,
     positions: Positions,
     closing: tokio::sync::watch::Receiver<bool>,
+    notices: broadcast::Receiver<(Principal, Arc<Notice>)>,
     app: App,
     first: Option<&'static str>,
     waiting: Vec<Event>,
@@ -97,6 +100,13 @@ impl Tail {
             }
             let entry = tokio::select! {
                 entry = self.follow.next() => entry?,
+                notice = self.notices.recv() => match notice {
+                    // It has no id: what it tells of stands in the logs, and a client that was away searches again.
+                    Ok((reader, notice)) if reader == self.reader.principal() => {
+                        return Event::default().event("search").json_data(&*notice).ok();
+                    }
+                    _ => continue,
+                },
                 _ = self.closing.changed() => return None,
             };
             let entry = match entry {

@@ -30,6 +30,7 @@ pub mod files;
 pub mod fold;
 pub mod follow;
 pub mod identity;
+pub mod postings;
 pub mod reading;
 pub mod settings;
 pub mod tree;

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use shieldwall_fetch::Allowed;
 use shieldwall_hub::config::ConfigError;
-use shieldwall_hub::{Config, Hub, StartError, TlsFiles};
+use shieldwall_hub::{Config, Hub, Mail, StartError, TlsFiles};
 use shieldwall_model::realm::Realm;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -58,6 +58,13 @@ pub(crate) struct HubArgs {
     /// A PEM file of certificates to trust beside the system's when fetching from peers and sources
     #[arg(long, value_name = "FILE")]
     pub(crate) fetch_ca: Option<PathBuf>,
+    /// The mail server for notices, with user and password in the URL: smtps://USER:PASSWORD@HOST, or
+    /// smtp://HOST:587?tls=required; others on this machine can see it: prefer the environment variable
+    #[arg(long, value_name = "URL", env = "SHIELDWALL_SMTP", hide_env_values = true, requires = "mail_from")]
+    pub(crate) smtp: Option<String>,
+    /// The address notices are mailed from
+    #[arg(long, value_name = "ADDRESS", requires = "smtp")]
+    pub(crate) mail_from: Option<String>,
 }
 
 /// What is printed once the hub listens.
@@ -76,6 +83,7 @@ impl HubArgs {
         config.warninglists = self.warninglists;
         config.allow_fetch_from = self.allow_fetch_from;
         config.fetch_ca = self.fetch_ca;
+        config.mail = self.smtp.zip(self.mail_from).map(|(server, from)| Mail { server, from });
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
         if let Some(name) = self.name {
@@ -117,7 +125,7 @@ pub(crate) fn run(args: HubArgs, console: &Console) -> Result<Outcome, Fault> {
 
 fn unstarted(error: StartError) -> Fault {
     match &error {
-        StartError::Config(ConfigError::PublicWithoutTls(_))
+        StartError::Config(ConfigError::PublicWithoutTls(_) | ConfigError::Mail(_))
         | StartError::Tls { .. }
         | StartError::Warninglist { .. } => Fault::wrong(error.code(), &error),
         _ => Fault::failed(error.code(), &error),

@@ -90,6 +90,16 @@ impl Side {
     }
 }
 
+/// The id of nothing.
+const ABSENT: &str = "0b6f0c1e-8f0e-4a7b-9d3e-0123456789ab";
+
+/// A search kept by whoever this is, if they may.
+async fn kept(client: &Client) -> String {
+    let new = json!({"name": "to remove", "query": "type:indicator"});
+    let made = client.post_json("/api/v1/searches", &new).await;
+    if made.status == 200 { made.json()["id"].as_str().unwrap().to_owned() } else { ABSENT.to_owned() }
+}
+
 /// A value no other object has.
 fn value(world: &World) -> shieldwall_watch::value::Value {
     domain(&format!("host-{}.evil-cdn.example", world.number()))
@@ -193,6 +203,7 @@ impl Stage {
                 | "/api/v1/picture/sightings"
                 | "/api/v1/members"
                 | "/api/v1/groups"
+                | "/api/v1/searches"
                 | "/api/v1/tokens"
                 | "/api/v1/users"
                 | "/api/v1/matrix",
@@ -205,6 +216,16 @@ impl Stage {
             ("GET", "/api/v1/objects/{id}") => client.get(&format!("/api/v1/objects/{object}")).await,
             ("GET", "/api/v1/objects/{id}/graph") => {
                 client.get(&format!("/api/v1/objects/{object}/graph")).await
+            }
+            ("GET", "/api/v1/objects/{id}/related") => {
+                client.get(&format!("/api/v1/objects/{object}/related")).await
+            }
+            ("POST", "/api/v1/searches") => {
+                client.post_json(route.path, &json!({"name": name, "query": "type:indicator"})).await
+            }
+            ("DELETE", "/api/v1/searches/{id}") => {
+                let id = kept(client).await;
+                Answer::to(client.change(Method::DELETE, &format!("/api/v1/searches/{id}"))).await
             }
             ("GET", "/api/v1/ledger/{group}/checkpoint") => {
                 client.get(&format!("/api/v1/ledger/{group}/checkpoint")).await
@@ -289,6 +310,15 @@ impl Stage {
             }
             _ => return None,
         })
+    }
+
+    /// A search kept at the page by whoever this is, if they may.
+    async fn kept_at_page(&self, client: &Client) -> String {
+        let name = format!("to remove {}", self.world.number());
+        client.post_form("/intelligence/saved", &[("name", &name), ("query", "type:indicator")]).await;
+        let page = client.get("/intelligence/saved").await.text();
+        let row = page.split(&name).nth(1).and_then(|rest| rest.split("/intelligence/saved/").nth(1));
+        row.and_then(|rest| rest.split('/').next()).map_or_else(|| ABSENT.to_owned(), str::to_owned)
     }
 
     async fn fresh_token(&self, side: &Side) -> String {
@@ -408,6 +438,7 @@ impl Stage {
                 | "/intelligence/import"
                 | "/intelligence/feeds"
                 | "/intelligence/held"
+                | "/intelligence/saved"
                 | "/warnings"
                 | "/sensors"
                 | "/members"
@@ -484,6 +515,12 @@ impl Stage {
                         &fields.each_ref().map(|(n, v)| (*n, v.as_str())),
                     )
                     .await
+            }
+            ("POST", "/intelligence/saved") => {
+                client.post_form(route.path, &[("name", name.as_str()), ("query", "type:indicator")]).await
+            }
+            ("POST", "/intelligence/saved/{id}/remove") => {
+                client.post_form(&route.path.replace("{id}", &self.kept_at_page(client).await), &[]).await
             }
             ("GET", "/warnings/{id}") => client.get(&format!("/warnings/{warning}")).await,
             ("POST", "/warnings/{id}/acknowledge") => {

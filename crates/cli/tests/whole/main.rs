@@ -13,6 +13,7 @@
 
 mod access;
 mod authorisation;
+mod correlation;
 mod demo;
 mod durability;
 mod explore;
@@ -22,8 +23,10 @@ mod import;
 mod life;
 mod misp;
 mod non_interference;
+mod notify;
 mod openapi;
 mod peers;
+mod search;
 mod stix_door;
 mod support;
 mod taxii;

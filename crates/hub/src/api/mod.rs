@@ -21,6 +21,7 @@ pub mod objects;
 pub mod peers;
 pub mod picture;
 pub mod preview;
+pub mod searches;
 pub mod sensors;
 pub mod sightings;
 pub mod sources;

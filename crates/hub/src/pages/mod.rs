@@ -34,6 +34,7 @@ pub mod matrix;
 pub mod members;
 pub mod people;
 pub mod picture;
+pub mod searches;
 pub mod sensors;
 pub mod setup;
 pub mod sign_in;
@@ -181,6 +182,8 @@ mod tests {
         add("stage-", &shieldwall_exchange::life::Stage::ALL.map(|stage| stage.as_str()));
         let ties = ["value", "host", "certificate", "parent", "site", "vulnerability", "technique"];
         add("tie-same-", &ties);
+        add("saved-way-", &["stream", "webhook", "email"]);
+        add("saved-outcome-", &["delivered", "failed", "given-up"]);
         add("tie-", &["in-network", "holds-address", "neighbours", "strong", "fair", "weak"]);
         add("token-", &["good", "expired", "revoked"]);
         add("cluster-", &["both", "all", "many"]);

@@ -20,6 +20,7 @@ const INTELLIGENCE: &[(&str, &str, Action)] = &[
     ("/intelligence/graph", "tab-graph", Action::ReadIntelligence),
     ("/intelligence/matrix", "tab-matrix", Action::ReadIntelligence),
     ("/intelligence/import", "tab-import", Action::ShareIntelligence),
+    ("/intelligence/saved", "tab-saved", Action::KeepSearches),
     ("/intelligence/held", "tab-held", Action::ReadIntelligence),
     ("/intelligence/feeds", "tab-feeds", Action::PullFeeds),
 ];

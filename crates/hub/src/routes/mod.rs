@@ -134,15 +134,24 @@ mod exchange;
 mod feeds;
 mod misp;
 mod pages;
+mod searches;
 mod taxii;
 
 /// Every route.
 pub fn table() -> &'static [Route] {
     static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-        [api::routes(), exchange::routes(), feeds::routes(), misp::routes(), taxii::routes(), pages::routes()]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            api::routes(),
+            exchange::routes(),
+            feeds::routes(),
+            misp::routes(),
+            searches::routes(),
+            taxii::routes(),
+            pages::routes(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     });
     &TABLE
 }

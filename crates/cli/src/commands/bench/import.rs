@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 use shieldwall_hub::api::tokens::mint;
-use shieldwall_hub::{Config, Hub};
+use shieldwall_hub::{Config, Hub, Running};
 use shieldwall_ledger::accounts::{Accounts, Offline};
 use shieldwall_model::access::Role;
 use shieldwall_model::directory::Directory;
@@ -94,17 +94,22 @@ pub(super) fn token(dir: &Path, console: &Console) -> Result<String, Fault> {
     Ok(minted.text)
 }
 
+/// A hub of its own, on a free port of this machine.
+pub(super) async fn start(dir: &TempDir, console: &Console) -> Result<Running, Fault> {
+    let mut config = Config::new(dir.path());
+    config.listen.set_port(0);
+    Hub::start(config, Arc::clone(&console.clock), Arc::clone(&console.entropy))
+        .await
+        .map_err(|error| Fault::failed(error.code(), &error))
+}
+
 async fn measure(
     args: &BenchImportArgs,
     dir: &TempDir,
     token: String,
     console: &Console,
 ) -> Result<Figures, Fault> {
-    let mut config = Config::new(dir.path());
-    config.listen.set_port(0);
-    let hub = Hub::start(config, Arc::clone(&console.clock), Arc::clone(&console.entropy))
-        .await
-        .map_err(|error| Fault::failed(error.code(), &error))?;
+    let hub = start(dir, console).await?;
     let client =
         Client::new(&HubOptions { hub: hub.url(), token: Some(token), token_file: None, ca_file: None })?;
     let (mut shared, mut refused, mut took) = (In::default(), Vec::new(), Duration::ZERO);

@@ -1,5 +1,6 @@
 //! `bench`: figures measured beside what they are compared with, in one run, so that the machine cancels out.
 
+mod correlation;
 mod import;
 mod indicators;
 mod matching;
@@ -24,6 +25,7 @@ pub(crate) struct BenchArgs {
 /// What to measure.
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
+    Correlation(correlation::BenchCorrelationArgs),
     Match(matching::BenchMatchArgs),
     Import(import::BenchImportArgs),
     Pages(pages::BenchPagesArgs),
@@ -36,6 +38,7 @@ enum BenchCommand {
 /// What keeps it from measuring.
 pub(crate) fn run(args: BenchArgs, console: &Console) -> Result<Outcome, Fault> {
     match args.command {
+        BenchCommand::Correlation(args) => correlation::run(&args, console),
         BenchCommand::Match(args) => matching::run(&args, console),
         BenchCommand::Import(args) => import::run(args, console),
         BenchCommand::Pages(args) => pages::run(&args, console),

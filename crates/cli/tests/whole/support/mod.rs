@@ -80,7 +80,11 @@ pub(crate) struct World {
     operator: Option<Client>,
     people: Mutex<BTreeMap<(String, &'static str), UserId>>,
     made: AtomicU64,
+    set_up: SetUp,
 }
+
+/// What a test changes about how the hub is set up.
+pub(crate) type SetUp = Box<dyn Fn(&mut Config) + Send + Sync>;
 
 impl World {
     /// A hub with the [`MEMBERS`], by the system's clock.
@@ -90,11 +94,20 @@ impl World {
 
     /// A hub with the [`MEMBERS`], by this clock.
     pub(crate) async fn start_by(clock: Arc<dyn Clock>) -> Self {
-        Self::start_with(clock, Arc::new(SystemEntropy)).await
+        Self::start_as(clock, Box::new(|_| {})).await
+    }
+
+    /// A hub with the [`MEMBERS`], by this clock, set up like this.
+    pub(crate) async fn start_as(clock: Arc<dyn Clock>, set_up: SetUp) -> Self {
+        Self::start_of(clock, Arc::new(SystemEntropy), set_up).await
     }
 
     /// A hub with the [`MEMBERS`], by this clock and this source of randomness.
     pub(crate) async fn start_with(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self::start_of(clock, entropy, Box::new(|_| {})).await
+    }
+
+    async fn start_of(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, set_up: SetUp) -> Self {
         let mut world = Self {
             place: Workplace::new(),
             running: None,
@@ -105,6 +118,7 @@ impl World {
             operator: None,
             people: Mutex::default(),
             made: AtomicU64::new(0),
+            set_up,
         };
         world.go_on().await;
         for (country, name, sector) in MEMBERS {
@@ -117,7 +131,9 @@ impl World {
     fn config(&self) -> Config {
         // Peers and sources of a test are on this machine.
         let allow_fetch_from = vec!["http://127.0.0.0/8".parse().expect("a network")];
-        Config { listen: self.address, allow_fetch_from, ..Config::new(self.data()) }
+        let mut config = Config { listen: self.address, allow_fetch_from, ..Config::new(self.data()) };
+        (self.set_up)(&mut config);
+        config
     }
 
     /// Starts the hub (again), on the address it had.
