@@ -3,7 +3,7 @@
 # silence. Whoever cannot install Chromium or a Python client says so: SHIELDWALL_WITHOUT="browser clients".
 #
 # What the tests read (all set here):
-#   SHIELDWALL_PYTHON    a Python with taxii2-client; not set without "clients"
+#   SHIELDWALL_PYTHON    a Python with taxii2-client and stix2; not set without "clients"
 #   SHIELDWALL_CHROMIUM  a Chromium; not set without "browser"
 #   SHIELDWALL_BIN       the built binary, for the browser tests
 #   SHIELDWALL_WITHOUT   what was left out; a test that lacks its tool and is not named here must fail
@@ -27,7 +27,7 @@ else
     need_python
     pip_install -r scripts/requirements.txt
     export SHIELDWALL_PYTHON=$venv/bin/python
-    echo "taxii2-client in $venv"
+    echo "taxii2-client and stix2 in $venv"
 fi
 if without browser; then
     unset SHIELDWALL_CHROMIUM

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, feed, generate, hub, link, matching, member, peer, rebuild, restore, sensor,
-    token, user, verify,
+    backup, bench, completions, dump, feed, generate, hub, link, matching, member, peer, rebuild, restore,
+    sensor, token, user, verify,
 };
 use crate::demo;
 

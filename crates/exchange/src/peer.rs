@@ -281,7 +281,8 @@ const WAIT_SECONDS_MAX: u64 = 60 * 60;
 /// How long to wait after so many failures on end, in milliseconds: doubling from two seconds to an hour, a random half of
 /// it left off, so that hubs do not return all at once after an outage.
 pub fn wait_milliseconds(failures: u32, random: u8) -> i64 {
-    let seconds = WAIT_SECONDS_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(WAIT_SECONDS_MAX);
+    let seconds =
+        WAIT_SECONDS_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(WAIT_SECONDS_MAX);
     let whole = seconds * 1_000;
     i64::try_from(whole / 2 + whole * u64::from(random) / 510).unwrap_or(i64::MAX)
 }

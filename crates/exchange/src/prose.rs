@@ -40,9 +40,11 @@ pub fn read_prose(input: &[u8]) -> Result<List, ListError> {
 
 /// The words of a line, cut where no value goes on; commas, quotes and angle brackets end one.
 fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '`' | '|' | ',' | ';' | '\u{201c}' | '\u{201d}'))
-        .map(|word| word.trim_matches(|c: char| matches!(c, '\'' | '*' | '!' | '?' | '\u{2018}' | '\u{2019}')))
-        .filter(|word| (4..=WORD_BYTES_MAX).contains(&word.len()))
+    line.split(|c: char| {
+        c.is_whitespace() || matches!(c, '<' | '>' | '"' | '`' | '|' | ',' | ';' | '\u{201c}' | '\u{201d}')
+    })
+    .map(|word| word.trim_matches(|c: char| matches!(c, '\'' | '*' | '!' | '?' | '\u{2018}' | '\u{2019}')))
+    .filter(|word| (4..=WORD_BYTES_MAX).contains(&word.len()))
 }
 
 fn value_of(word: &str) -> Option<Value> {

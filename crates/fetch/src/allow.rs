@@ -130,7 +130,9 @@ impl Policy {
             Reach::Private => Some("a private network"),
             Reach::Never(reason) => Some(reason),
         };
-        for allowed in self.allowed.iter().filter(|allowed| allowed.port.is_none_or(|only| Some(only) == port)) {
+        for allowed in
+            self.allowed.iter().filter(|allowed| allowed.port.is_none_or(|only| Some(only) == port))
+        {
             let there = match &allowed.place {
                 Place::Network(network, length) => within(address, *network, *length),
                 Place::Name(name) => {

@@ -137,7 +137,14 @@ pub struct Request {
 impl Request {
     /// A GET of `url` of at most `bytes_max` bytes, 30 s long.
     pub fn get(url: Url, bytes_max: usize) -> Self {
-        Self { url, headers: Vec::new(), credentials: Credentials::None, body: None, bytes_max, seconds_max: 30 }
+        Self {
+            url,
+            headers: Vec::new(),
+            credentials: Credentials::None,
+            body: None,
+            bytes_max,
+            seconds_max: 30,
+        }
     }
 }
 
@@ -294,7 +301,13 @@ impl Fetcher {
         Ok(client)
     }
 
-    async fn ask(&self, client: &Client, url: &Url, request: &Request, own: bool) -> Result<Answer, FetchError> {
+    async fn ask(
+        &self,
+        client: &Client,
+        url: &Url,
+        request: &Request,
+        own: bool,
+    ) -> Result<Answer, FetchError> {
         let host = host_of(url);
         let broken = |error| FetchError::Broken { host: host.clone(), reason: told(error) };
         let method = if request.body.is_some() { Method::POST } else { Method::GET };

@@ -56,11 +56,13 @@ impl Server {
 }
 
 fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
 }
 
 fn redirect(to: &str) -> Vec<u8> {
-    format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
+    format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        .into_bytes()
 }
 
 /// A name server that gives each name's next list of addresses, the last for ever.
@@ -85,7 +87,8 @@ impl Resolve for Names {
     fn resolve(&self, host: &str) -> Resolving {
         let mut asked = self.1.lock().unwrap();
         let turn = asked.entry(host.to_owned()).or_default();
-        let found = self.0.get(host.trim_end_matches('.')).map(|turns| turns[(*turn).min(turns.len() - 1)].clone());
+        let found =
+            self.0.get(host.trim_end_matches('.')).map(|turns| turns[(*turn).min(turns.len() - 1)].clone());
         *turn += 1;
         Box::pin(std::future::ready(found.ok_or_else(|| std::io::Error::other("no such name"))))
     }
@@ -103,16 +106,72 @@ async fn get(fetcher: &Fetcher, url: &str) -> Result<String, FetchError> {
 
 /// Spellings of hosts that lead, or may lead, where nothing may go.
 const SPELLINGS: [&str; 66] = [
-    "127.0.0.1", "127.1", "127.0.1", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "2130706433", "017700000001", "0x7f.1",
-    "127.0.0.1.", "127.255.255.254", "127.0.0.2", "0", "0.0.0.0", "0x0", "00000000", "[::]", "[::1]",
-    "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]",
-    "[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2002:7f00:0001::1]",
-    "[2001:0:7f00:1::]", "[2001:0:4136:e378:8000:63bf:80ff:fffe]", "[fe80::1]", "[fec0::1]", "[fc00::1]",
-    "[fd12:3456::1]", "[ff02::1]", "[2001:db8::1]", "[100::1]", "[::ffff:169.254.169.254]", "169.254.169.254",
-    "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.0.1", "10.0.0.1", "012.0.0.1", "0xa.0.0.1", "167772161",
-    "172.16.0.1", "172.31.255.255", "192.168.0.1", "3232235521", "0xc0a80001", "100.64.0.1", "100.127.255.255",
-    "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1",
-    "255.255.255.255", "１２７.０.０.１", "127。0。0。1", "①②⑦.0.0.1", "localhost",
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "0177.0.0.1",
+    "0x7f.0.0.1",
+    "0x7f000001",
+    "2130706433",
+    "017700000001",
+    "0x7f.1",
+    "127.0.0.1.",
+    "127.255.255.254",
+    "127.0.0.2",
+    "0",
+    "0.0.0.0",
+    "0x0",
+    "00000000",
+    "[::]",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[::ffff:0:127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[64:ff9b:1::7f00:1]",
+    "[2002:7f00:1::]",
+    "[2002:7f00:0001::1]",
+    "[2001:0:7f00:1::]",
+    "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
+    "[fe80::1]",
+    "[fec0::1]",
+    "[fc00::1]",
+    "[fd12:3456::1]",
+    "[ff02::1]",
+    "[2001:db8::1]",
+    "[100::1]",
+    "[::ffff:169.254.169.254]",
+    "169.254.169.254",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
+    "169.254.0.1",
+    "10.0.0.1",
+    "012.0.0.1",
+    "0xa.0.0.1",
+    "167772161",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.0.1",
+    "3232235521",
+    "0xc0a80001",
+    "100.64.0.1",
+    "100.127.255.255",
+    "192.0.0.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
+    "255.255.255.255",
+    "１２７.０.０.１",
+    "127。0。0。1",
+    "①②⑦.0.0.1",
+    "localhost",
 ];
 
 #[tokio::test]
@@ -193,7 +252,9 @@ async fn redirects_end_and_credentials_stay_at_home() {
     assert_eq!((error.code(), round.connections()), ("fetch.redirects", 4));
 
     let other = Server::plain().await;
-    let first = Server::answering(vec![redirect("/step"), redirect(&format!("http://127.0.0.1:{}/", other.port))]).await;
+    let first =
+        Server::answering(vec![redirect("/step"), redirect(&format!("http://127.0.0.1:{}/", other.port))])
+            .await;
     let mut request = Request::get(Url::parse(&format!("http://127.0.0.1:{}/", first.port)).unwrap(), 100);
     request.credentials = Credentials::Bearer("swt_secret".into());
     fetcher.fetch(request.clone()).await.unwrap();
@@ -231,7 +292,10 @@ async fn a_name_that_answers_differently_the_second_time_is_asked_once() {
 async fn bytes_and_time_are_capped() {
     let fetcher = fetcher(&["http://127.0.0.0/8"], &Names::new(&[]));
     let large = Server::answering(vec![ok(&"x".repeat(1_001))]).await;
-    assert_eq!(get(&fetcher, &format!("http://127.0.0.1:{}/", large.port)).await.unwrap_err().code(), "fetch.size");
+    assert_eq!(
+        get(&fetcher, &format!("http://127.0.0.1:{}/", large.port)).await.unwrap_err().code(),
+        "fetch.size"
+    );
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = silent.local_addr().unwrap().port();
     let mut request = Request::get(Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap(), 100);

@@ -12,7 +12,7 @@ use shieldwall_assess::entries::{
 };
 use shieldwall_assess::rules::CONTEXT_TYPES;
 use shieldwall_assess::view::{Context, Subject, Warning};
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_REVOKED, OBJECT_SHARED, VERSIONS_RECALLED};
 use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
 use shieldwall_exchange::stix;
 use shieldwall_ledger::views::{Edge, ObjectRow};
@@ -23,6 +23,7 @@ use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::time::Timestamp;
 
 mod passage;
+mod recall;
 
 /// Entry kind: a member joined, or is described anew; the body is a [`Member`]. In the alliance's log.
 pub const MEMBER_JOINED: &str = "member.joined";
@@ -36,7 +37,7 @@ pub const TAXII_ANSWERED: &str = "taxii.answered";
 const INDICATES: &str = "indicates";
 
 /// Raise this when the same entries would fold to other views: they are then rebuilt on opening.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Collections of documents in the views.
 pub mod collection {
@@ -132,7 +133,9 @@ impl Fold for HubFold {
             MEMBER_JOINED => self.member_joined(entry, body, views),
             GROUP_FORMED => self.group_formed(entry, body, views),
             OBJECT_SHARED => object_shared(entry, body, views),
-            OBJECT_RECALLED => object_recalled(entry, body, views),
+            OBJECT_RECALLED => recall::object_recalled(entry, body, views),
+            OBJECT_REVOKED => recall::object_revoked(entry, body, views),
+            VERSIONS_RECALLED => recall::versions_recalled(entry, body, views),
             SIGHTING_REPORTED => sighting_reported(entry, body, views),
             WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
             EXCHANGE_RECEIVED => passage::received(entry, body, views),
@@ -193,18 +196,9 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
         // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
         return Ok(());
     }
-    let new = views.put_object(&ObjectRow {
-        id,
-        object_type: object.object_type(),
-        version: object.version,
-        spec_version: object.spec_version.as_str(),
-        created_by: object.created_by.as_ref().map(ObjectId::as_str),
-        name: Some(&object.title),
-        marking: object.tlp,
-        revoked: object.revoked,
-        text: &object.text,
-    })?;
-    let newest = known.as_ref().is_none_or(|known| known.version < object.version);
+    let new = views.put_object(&row(&object))?;
+    // What was taken back is known by its last version; whatever comes after is in use alone.
+    let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
     if !new || !newest {
         return Ok(());
     }
@@ -231,6 +225,21 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
         }
     }
     Ok(())
+}
+
+/// An object's row of the index.
+fn row(object: &stix::Object) -> ObjectRow<'_> {
+    ObjectRow {
+        id: object.id.as_str(),
+        object_type: object.object_type(),
+        version: object.version,
+        spec_version: object.spec_version.as_str(),
+        created_by: object.created_by.as_ref().map(ObjectId::as_str),
+        name: Some(&object.title),
+        marking: object.tlp,
+        revoked: object.revoked,
+        text: &object.text,
+    }
 }
 
 /// Keeps what an object points to: a relationship's two ends, and any object's references.
@@ -285,23 +294,6 @@ fn put_indicator(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) ->
         withdraw(entry, object.id.as_str(), views)?;
     }
     Ok(())
-}
-
-fn object_recalled(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-    let Some(recalled) = read::<Recalled>(body) else { return Ok(()) };
-    let (group, id) = (entry.group, recalled.id.as_str());
-    let owned = views.latest_object(group, id)?.is_some_and(|known| known.owner == entry.author.member);
-    if !owned {
-        return Ok(());
-    }
-    views.withdraw(group, id)?;
-    if let Some(mut state) =
-        views.document(collection::INDICATOR, group, id)?.and_then(|body| read::<IndicatorState>(&body))
-    {
-        state.ended = Some("recalled".into());
-        views.put_document(collection::INDICATOR, group, id, entry.sequence, &write(&state))?;
-    }
-    withdraw(entry, id, views)
 }
 
 fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {

@@ -1,25 +1,31 @@
 //! The one door for intelligence: whatever comes in, by API, page, TAXII, list or peer, is checked and recorded here.
 
-use std::collections::BTreeSet;
+mod held;
 
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use std::borrow::Cow;
+
+use shieldwall_exchange::entries::OBJECT_SHARED;
 use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::list::List;
-use shieldwall_exchange::stix::{self, Object};
+use shieldwall_exchange::stix::{self, Object, Taken};
 use shieldwall_ledger::Draft;
-use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, VersionFilter};
+use shieldwall_ledger::reading::ReadError;
 use shieldwall_model::access::{Permit, ReadScope};
 use shieldwall_model::directory::Member;
-use shieldwall_model::id::{GroupId, MemberId, ObjectId};
+use shieldwall_model::id::GroupId;
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
+use self::held::{Passed, Standing, held};
 use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
 use crate::problem::Problem;
+
+mod recall;
+pub use self::recall::Versions;
 
 /// Most remarks told back.
 const REMARKS_MAX: usize = 1_000;
@@ -30,7 +36,14 @@ pub struct Desk {
     scope: ReadScope,
     permit: Permit,
     group: GroupId,
+    home: Option<Home>,
     dry: bool,
+}
+
+/// The sender's member's own log, for objects of which the group gets only a part.
+struct Home {
+    scope: ReadScope,
+    permit: Permit,
 }
 
 /// When an object counts as held already.
@@ -58,7 +71,20 @@ impl Desk {
     /// # Errors
     /// 404 when the reader's member is not party to the group.
     pub fn of(ask: &Ask, group: GroupId) -> Result<Self, Problem> {
-        Self::new(&ask.app, &ask.scope()?, ask.permit_in(group)?)
+        let scope = ask.scope()?;
+        let desk = Self::new(&ask.app, &scope, ask.permit_in(group)?)?;
+        let home = GroupId::home_of(ask.reader().member());
+        Ok(match (scope.only(home), ask.permit_in(home)) {
+            (Ok(scope), Ok(permit)) if home != group => desk.with_home(scope, permit),
+            _ => desk,
+        })
+    }
+
+    /// Has the whole of an object that the group gets only in part kept in the log of `permit`, the sender's member's own.
+    #[must_use]
+    pub fn with_home(mut self, scope: ReadScope, permit: Permit) -> Self {
+        self.home = Some(Home { scope, permit });
+        self
     }
 
     /// The desk of the permit's group.
@@ -67,7 +93,7 @@ impl Desk {
     /// 404 when the permit is for no group, or the scope does not cover it.
     pub fn new(app: &App, scope: &ReadScope, permit: Permit) -> Result<Self, Problem> {
         let group = permit.group().ok_or_else(Problem::absent)?;
-        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group, dry: false })
+        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group, home: None, dry: false })
     }
 
     /// A desk that says what would become of things, and records nothing.
@@ -89,16 +115,17 @@ impl Desk {
         let mut report =
             Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
         report.refused = checked.refused.into_iter().map(Refused::from).collect();
-        report.warnings = checked.accepted.iter().flat_map(Refused::remarks).take(REMARKS_MAX).collect();
         let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
         let mut good = Vec::with_capacity(checked.accepted.len());
         for object in checked.accepted {
             let slice = object.slice(bytes);
-            match unfit(&object, ceiling, ahead) {
-                Some((path, code, reason)) => {
-                    report.refused.push(refused(&object, path, code, reason));
+            match stix::upgrade(object, slice) {
+                Ok(upgraded) => {
+                    for taken in upgraded {
+                        self.fit(taken, ceiling, ahead, &mut good, &mut report);
+                    }
                 }
-                None => good.push((object, slice)),
+                Err(refusal) => report.refused.push(refusal.into()),
             }
         }
         for piece in good.chunks(limits::COMMIT_ENTRIES_MAX) {
@@ -132,73 +159,97 @@ impl Desk {
         Ok(report)
     }
 
+    /// Finds what of an object has a place in this group: all of it, it without the parts marked too strictly, or none.
+    fn fit<'b>(
+        &self,
+        taken: Taken<'b>,
+        ceiling: Tlp,
+        ahead: Timestamp,
+        good: &mut Vec<Fitting<'b>>,
+        report: &mut Report,
+    ) {
+        Refused::remarks(&taken.object).for_each(|remark| remember(remark, report));
+        if let Some((path, code, reason)) = unfit(&taken.object, ceiling, ahead) {
+            report.refused.push(refused(&taken.object, path, code, reason));
+            return;
+        }
+        match stix::cut(&taken.object, &taken.bytes, ceiling) {
+            Ok(None) => good.push(Fitting { taken, whole: None }),
+            Ok(Some(cut)) => {
+                let whole =
+                    if self.home.is_some() { "; the whole object is in your member's own log" } else { "" };
+                let reason = format!(
+                    "{} marked more strictly than {ceiling}, the most this group carries, and was cut out{whole}",
+                    cut.told()
+                );
+                remember(refused(&taken.object, "granular_markings", "stix.marking.cut", reason), report);
+                good.push(Fitting { taken: cut.taken, whole: Some(taken.bytes) });
+            }
+            Err(problem) => {
+                let stix::Problem { path, code, reason } = problem;
+                report.refused.push(refused(&taken.object, &path, code.as_str(), reason));
+            }
+        }
+    }
+
     async fn take_piece(
         &self,
-        piece: &[(Object, &[u8])],
+        piece: &[Fitting<'_>],
         known_by: Known,
         report: &mut Report,
     ) -> Result<(), Problem> {
-        let wanted: Vec<(String, Timestamp)> =
-            piece.iter().map(|(object, _)| (object.id.to_string(), object.version)).collect();
-        let (scope, group) = (self.scope.clone(), self.group);
-        let held = self
-            .app
-            .read(move |reading| {
-                wanted
-                    .iter()
-                    .map(|(id, version)| held(reading, &scope, group, id, *version))
-                    .collect::<Result<Vec<_>, _>>()
+        let wanted: Vec<(String, Timestamp, bool)> = piece
+            .iter()
+            .map(|fitting| {
+                let object = &fitting.taken.object;
+                (object.id.to_string(), object.version, fitting.whole.is_some())
             })
-            .await?;
-        let mut drafts = Vec::with_capacity(piece.len());
-        let mut within: BTreeSet<(&str, Timestamp)> = BTreeSet::new();
-        for ((object, slice), held) in piece.iter().zip(held) {
-            if held.as_ref().is_some_and(|held| held.owner != Some(self.permit.member())) {
-                let reason = "another member shared this object; only its owner revises it; make one of your own and relate the two";
-                report.refused.push(refused(object, "id", "stix.owner.other", reason.into()));
-            } else if held.as_ref().is_some_and(|held| held.this_version || known_by == Known::ById)
-                || !within.insert((object.id.as_str(), object.version))
-            {
-                report.repeated += 1;
-            } else {
-                drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, slice.to_vec()));
+            .collect();
+        let (scope, group) = (self.scope.clone(), self.group);
+        let home = self.home.as_ref().map(|home| home.scope.clone());
+        let at_home = GroupId::home_of(self.permit.member());
+        let held =
+            self.app
+                .read(move |reading| {
+                    let one = |(id, version, cut): &(String, Timestamp, bool)| {
+                        let whole = match home.as_ref().filter(|_| *cut) {
+                            Some(scope) => held(reading, scope, at_home, id, *version)?
+                                .is_some_and(|held| held.this_version),
+                            None => false,
+                        };
+                        Ok::<_, ReadError>((held(reading, &scope, group, id, *version)?, whole))
+                    };
+                    wanted.iter().map(one).collect::<Result<Vec<_>, _>>()
+                })
+                .await?;
+        let (member, by_id) = (self.permit.member(), known_by == Known::ById);
+        let (mut drafts, mut kept) = (Vec::with_capacity(piece.len()), 0);
+        let mut passed = Passed::default();
+        for (Fitting { taken, whole }, (held, whole_held)) in piece.iter().zip(&held) {
+            match passed.judge(&taken.object, &taken.bytes, held.as_ref(), member, by_id) {
+                Standing::Refused(path, code, reason) => {
+                    report.refused.push(refused(&taken.object, path, code, reason.into()));
+                }
+                Standing::Repeated(remark) => {
+                    report.repeated += 1;
+                    if let Some((code, reason)) = remark {
+                        remember(refused(&taken.object, "", code.as_str(), reason.into()), report);
+                    }
+                }
+                Standing::New => {
+                    drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, taken.bytes.to_vec()));
+                    if let (Some(whole), Some(home), false) = (whole, &self.home, whole_held) {
+                        drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole.to_vec()));
+                        kept += 1;
+                    }
+                }
             }
         }
         if self.dry {
-            report.accepted += drafts.len();
+            report.accepted += drafts.len().saturating_sub(kept);
         } else if !drafts.is_empty() {
-            report.accepted += self.app.append(drafts).await?.len();
+            report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
         }
-        Ok(())
-    }
-
-    /// Takes back the object `id`, in all its versions, from everybody.
-    ///
-    /// # Errors
-    /// 404 when absent or hidden, 403 for anybody but the owner, 422 for a reason that says nothing.
-    pub async fn recall(&self, id: &str, reason: &str) -> Result<(), Problem> {
-        let id: ObjectId = id.parse().map_err(|_| Problem::absent())?;
-        if reason.trim().is_empty() || reason.len() > limits::NAME_BYTES_MAX * 10 {
-            return Err(Problem::refused(
-                "object.recall.reason",
-                "say in 1 to 2000 bytes why it is taken back",
-            ));
-        }
-        let (scope, group, wanted) = (self.scope.clone(), self.group, id.to_string());
-        let known = self.app.read(move |reading| reading.latest_object(&scope, group, &wanted)).await?;
-        match known.map(|known| known.owner) {
-            None => return Err(Problem::absent()),
-            Some(owner) if owner != Some(self.permit.member()) => {
-                return Err(Problem::new(
-                    axum::http::StatusCode::FORBIDDEN,
-                    "stix.owner.other",
-                    "another member shared this object; only its owner takes it back",
-                ));
-            }
-            Some(_) => {}
-        }
-        let bytes = Recalled { id, reason: reason.trim().to_owned(), replaced_by: None }.to_body();
-        self.app.append(vec![Draft::new(&self.permit, group, OBJECT_RECALLED, bytes)]).await?;
         Ok(())
     }
 }
@@ -230,6 +281,14 @@ fn envelope_of(list: &List, member: &Member, options: &ListOptions, now: Timesta
     envelope
 }
 
+/// An object with a place in the group.
+struct Fitting<'b> {
+    /// What the group gets.
+    taken: Taken<'b>,
+    /// The whole object, where the group gets only a part.
+    whole: Option<Cow<'b, [u8]>>,
+}
+
 /// Why a valid object has no place in this group.
 fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
     if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
@@ -248,6 +307,13 @@ fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static st
     None
 }
 
+/// Tells a remark, up to [`REMARKS_MAX`].
+fn remember(remark: Refused, report: &mut Report) {
+    if report.warnings.len() < REMARKS_MAX {
+        report.warnings.push(remark);
+    }
+}
+
 fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
     Refused {
         index: object.index,
@@ -256,30 +322,4 @@ fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
         code: code.into(),
         reason,
     }
-}
-
-/// What a group holds of an object.
-struct Held {
-    owner: Option<MemberId>,
-    this_version: bool,
-}
-
-fn held(
-    reading: &Reading<'_>,
-    scope: &ReadScope,
-    group: GroupId,
-    id: &str,
-    version: Timestamp,
-) -> Result<Option<Held>, ReadError> {
-    let Some(latest) = reading.latest_object(scope, group, id)? else { return Ok(None) };
-    let this_version = latest.version == version || {
-        let query = ObjectQuery {
-            ids: vec![id.to_owned()],
-            versions: VersionFilter { at: vec![version], last: false, ..VersionFilter::default() },
-            include_withdrawn: true,
-            ..ObjectQuery::new(group, 1)
-        };
-        !reading.manifest(scope, &query)?.rows.is_empty()
-    };
-    Ok(Some(Held { owner: latest.owner, this_version }))
 }

@@ -93,6 +93,12 @@ fn head(request: &Request) -> Head {
 async fn unrouted(app: App, request: Request, problem: Problem) -> Response {
     let head = head(&request);
     let face = if request.uri().path().starts_with("/taxii2") {
+        // TAXII paths end in `/`; not every client's do. Whether anything is there is not told: all are sent on alike.
+        if problem.status == StatusCode::NOT_FOUND && !request.uri().path().ends_with('/') {
+            let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+            let location = format!("{}/{query}", request.uri().path());
+            return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response();
+        }
         Face::Taxii
     } else if request.uri().path().starts_with("/api/") || !wants_html(&head.headers) {
         Face::Api
@@ -178,6 +184,9 @@ async fn answer(route: &'static Route, app: App, head: Head, request: Request) -
                 )
             })?;
             if !known.reader.may(route.action) {
+                if route.face == Face::Taxii {
+                    taxii::hide(&app, &known.reader, path.get("collection"))?;
+                }
                 known.reader.permit(route.action)?;
             }
             let body = match &known.session {

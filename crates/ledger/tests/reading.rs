@@ -173,6 +173,77 @@ fn what_is_withdrawn_is_gone_until_a_new_version_comes() {
 }
 
 #[test]
+fn a_revocation_is_told_to_those_who_ask_for_it_alone() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+    let hub = open(dir.path());
+    let (a, b) = (id("indicator", 1), id("indicator", 2));
+    let put = |id: &str, version| {
+        hub.append_blocking(vec![world.object(0, world.pair, id, version, "kerberos")]).unwrap()[0].sequence
+    };
+    let revoke = |version: i64| {
+        let body = format!("indicator|{a}|{version}|2.1|kerberos|");
+        let drafts =
+            vec![world.draft(0, world.pair, "withdraw", &a), world.draft(0, world.pair, "revocation", &body)];
+        hub.append_blocking(drafts).unwrap()[1].sequence
+    };
+    put(&a, 1);
+    let before = put(&b, 1);
+    let at = revoke(2);
+    let used = ObjectQuery::new(world.pair, 9);
+    let told = |since| ObjectQuery { revocations_after: Some(since), ..ObjectQuery::new(world.pair, 9) };
+    assert_eq!(versions(&hub, &world, &used), [(b.clone(), 1)]);
+    assert_eq!(versions(&hub, &world, &told(before)), [(a.clone(), 2)]);
+    assert!(versions(&hub, &world, &told(at)).is_empty());
+    let until = ObjectQuery { until: Some(at - 1), ..told(0) };
+    assert!(versions(&hub, &world, &until).is_empty());
+    let latest = hub.read().unwrap().latest_object(&world.scope(0), world.pair, &a).unwrap().unwrap();
+    assert!(latest.withdrawn && latest.revoked && latest.version == seconds(2), "what is known of it now");
+    // Shared again, it is in use again, alone, and was still revoked once.
+    put(&a, 3);
+    assert_eq!(versions(&hub, &world, &used), [(b, 1), (a.clone(), 3)]);
+    assert!(versions(&hub, &world, &told(before)).is_empty(), "no longer its last version");
+    let all = ObjectQuery { versions: VersionFilter::every(), ..told(before) };
+    assert_eq!(versions(&hub, &world, &all), [(a, 2)]);
+}
+
+#[test]
+fn what_was_withdrawn_comes_back_as_of_the_entry_that_shares_it_again() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+    let hub = open(dir.path());
+    let a = id("indicator", 1);
+    let put = |version| {
+        hub.append_blocking(vec![world.object(0, world.pair, &a, version, "kerberos")]).unwrap()[0].sequence
+    };
+    for version in 1..=3 {
+        put(version);
+    }
+    let gone = |versions: &str| {
+        let body = format!("{a}|{versions}");
+        hub.append_blocking(vec![world.draft(0, world.pair, "withdraw-versions", &body)]).unwrap();
+    };
+    let of = |versions_of| {
+        let query = ObjectQuery { versions: versions_of, ..ObjectQuery::new(world.pair, 9) };
+        versions(&hub, &world, &query).into_iter().map(|(_, version)| version).collect::<Vec<_>>()
+    };
+    let first = || VersionFilter { first: true, last: false, all: false, at: vec![] };
+    gone("1");
+    assert_eq!((of(first()), of(VersionFilter::default())), (vec![2], vec![3]));
+    // The last version goes, and the one before it comes back as the last.
+    gone("3|2");
+    assert_eq!(of(VersionFilter::every()), Vec::<i64>::new());
+    let again = put(2);
+    assert_eq!(
+        (of(first()), of(VersionFilter::default()), of(VersionFilter::every())),
+        (vec![2], vec![2], vec![2])
+    );
+    let latest = hub.read().unwrap().latest_object(&world.scope(0), world.pair, &a).unwrap().unwrap();
+    assert_eq!((latest.sequence, latest.withdrawn, latest.first), (again, false, true));
+    put(4);
+    gone("4|9");
+    assert_eq!((of(first()), of(VersionFilter::default())), (vec![2], vec![2]), "none of another object's");
+}
+
+#[test]
 fn search_finds_words_in_the_latest_version_and_pages_newest_first() {
     let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
     let hub = open(dir.path());

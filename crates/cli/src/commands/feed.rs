@@ -10,6 +10,7 @@ use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::marking::Tlp;
 
 use crate::client::{Client, HubOptions};
+use crate::commands::source::{self, SourceArgs};
 use crate::console::{Console, Gauge};
 use crate::fault::{Fault, Outcome};
 use crate::figures::{counted, grouped, per_second, rate, took};
@@ -28,6 +29,7 @@ pub(crate) struct FeedArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
     Import(ImportArgs),
+    Source(SourceArgs),
 }
 
 /// Share files with a sharing group of a hub.
@@ -161,7 +163,10 @@ impl Told {
 /// # Errors
 /// A file that cannot be read, a hub that cannot be reached or refuses the whole.
 pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
-    let FeedCommand::Import(args) = args.command;
+    let args = match args.command {
+        FeedCommand::Import(args) => args,
+        FeedCommand::Source(args) => return console.wait_for(source::run(args, console)),
+    };
     check(&args.files)?;
     let client = Client::new(&args.hub)?;
     let told = Told {

@@ -14,6 +14,7 @@ pub(crate) mod peer;
 pub(crate) mod rebuild;
 pub(crate) mod restore;
 pub(crate) mod sensor;
+pub(crate) mod source;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod verify;

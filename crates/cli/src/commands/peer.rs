@@ -170,7 +170,9 @@ pub(crate) fn run(args: PeerArgs, console: &Console) -> Result<Outcome, Fault> {
             PeerCommand::Run(args) => run_now(&args, console).await,
             PeerCommand::Remove(args) => {
                 let (client, peer) = find(&args).await?;
-                client.send(reqwest::Method::DELETE, &format!("api/v1/peers/{}", text(&peer["id"])), None).await?;
+                client
+                    .send(reqwest::Method::DELETE, &format!("api/v1/peers/{}", text(&peer["id"])), None)
+                    .await?;
                 told(console, &peer, "is removed")
             }
         }
@@ -224,9 +226,10 @@ async fn add(args: &AddArgs, console: &Console) -> Result<Outcome, Fault> {
 async fn find(args: &NamedArgs) -> Result<(Client, Value), Fault> {
     let client = Client::new(&args.hub)?;
     let peers: Value = client.get_json("api/v1/peers").await?;
-    let found = peers["peers"].as_array().into_iter().flatten().find(|peer| {
-        peer["name"].as_str() == Some(&args.peer) || peer["id"].as_str() == Some(&args.peer)
-    });
+    let found =
+        peers["peers"].as_array().into_iter().flatten().find(|peer| {
+            peer["name"].as_str() == Some(&args.peer) || peer["id"].as_str() == Some(&args.peer)
+        });
     let found = found.cloned().ok_or_else(|| {
         Fault::usage("cli.peer.unknown", format!("there is no peer {:?}; `peer list` shows them", args.peer))
     })?;
@@ -272,7 +275,11 @@ fn text(value: &Value) -> &str {
 
 fn each(peers: &Value, line: impl Fn(&Value) -> String) -> String {
     let lines: Vec<String> = peers["peers"].as_array().into_iter().flatten().map(line).collect();
-    if lines.is_empty() { "There are no peers; `shieldwall peer add` sets one up.".into() } else { lines.join("\n") }
+    if lines.is_empty() {
+        "There are no peers; `shieldwall peer add` sets one up.".into()
+    } else {
+        lines.join("\n")
+    }
 }
 
 fn line(peer: &Value) -> String {

@@ -33,7 +33,8 @@ struct Wall {
 
 fn token(data: &std::path::Path, member: &str, role: &str, kind: &str) -> String {
     let data = data.to_str().unwrap();
-    let said = run(["token", "create", "--data", data, "--member", member, "--role", role, "--kind", kind]).expect(0);
+    let said = run(["token", "create", "--data", data, "--member", member, "--role", role, "--kind", kind])
+        .expect(0);
     said.out.trim().to_owned()
 }
 
@@ -106,7 +107,9 @@ impl Wall {
         let before = self.progress(peer).await["runs"].as_u64().unwrap();
         within("two runs", async {
             loop {
-                Answer::to(self.operator.change(Method::POST, &format!("/api/v1/peers/{peer}/run"))).await.expect(204);
+                Answer::to(self.operator.change(Method::POST, &format!("/api/v1/peers/{peer}/run")))
+                    .await
+                    .expect(204);
                 let now = self.progress(peer).await;
                 if now["runs"].as_u64().unwrap() >= before + 2 && now["error"].is_null() {
                     return now;
@@ -125,7 +128,9 @@ impl Wall {
             let path = format!("/api/v1/ledger/entries?group={group}&kind={kind}&limit=1000{before}");
             let page = self.analyst.get_json(&path).await;
             let entries = page["entries"].as_array().unwrap();
-            ids.extend(entries.iter().map(|entry| entry["body"]["id"].as_str().unwrap_or_default().to_owned()));
+            ids.extend(
+                entries.iter().map(|entry| entry["body"]["id"].as_str().unwrap_or_default().to_owned()),
+            );
             match entries.last().and_then(|entry| entry["sequence"].as_u64()) {
                 Some(sequence) if entries.len() == 1000 => before = format!("&before={sequence}"),
                 _ => return ids,
@@ -187,7 +192,9 @@ async fn amber_stays_where_it_belongs_and_red_never_leaves() {
     // A group of each ceiling, here and there, with the other hub's member party to it; the ceiling there is always RED
     // but once, where it is GREEN.
     let mut pairs = Vec::new();
-    for (ceiling, there) in [("RED", "RED"), ("AMBER", "RED"), ("AMBER", "GREEN"), ("GREEN", "GREEN"), ("AMBER", "AMBER")] {
+    for (ceiling, there) in
+        [("RED", "RED"), ("AMBER", "RED"), ("AMBER", "GREEN"), ("GREEN", "GREEN"), ("AMBER", "AMBER")]
+    {
         let here = north.group(ceiling, &["Hub south"]).await;
         pairs.push((ceiling, here, south.group(there, &["Hub north"]).await));
     }
@@ -255,7 +262,10 @@ async fn amber_stays_where_it_belongs_and_red_never_leaves() {
             assert_eq!(page.contains(&id(*number)), may, "{at} {label:?}");
         }
     }
-    println!("{number} objects in {} groups: {left} arrived, {amber} of them AMBER, from the one group named", pairs.len());
+    println!(
+        "{number} objects in {} groups: {left} arrived, {amber} of them AMBER, from the one group named",
+        pairs.len()
+    );
 }
 
 #[tokio::test]
@@ -308,7 +318,9 @@ async fn loops_end_among_three_hubs() {
         looped += progress["looped"].as_u64().unwrap();
         // The way is kept: whoever has it from another knows through which hubs it came.
     }
-    println!("60 objects, 3 hubs, 6 peers both ways: {moved} transfers recorded, {looped} stopped by their way, then none");
+    println!(
+        "60 objects, 3 hubs, 6 peers both ways: {moved} transfers recorded, {looped} stopped by their way, then none"
+    );
 }
 
 /// A proxy to `to` that cuts each of the first `cuts` connections after so many bytes of the answer.
@@ -362,7 +374,9 @@ async fn a_cut_link_resumes_without_loss_or_repetition() {
     let peer = south.peer(&north, &proxy, groups, json!({})).await;
     within("six cuts", async {
         while cuts.load(Ordering::SeqCst) < 6 {
-            Answer::to(south.operator.change(Method::POST, &format!("/api/v1/peers/{peer}/run"))).await.expect(204);
+            Answer::to(south.operator.change(Method::POST, &format!("/api/v1/peers/{peer}/run")))
+                .await
+                .expect(204);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
@@ -384,9 +398,16 @@ async fn a_cut_link_resumes_without_loss_or_repetition() {
     north.share(&alliance(), &objects[1_500..]).await;
     let progress = south.settle(&peer).await;
     assert_eq!(south.shared(&alliance()).await, ids(0..2_000));
-    assert_eq!(progress["received"].as_u64().unwrap() + progress["repeated"].as_u64().unwrap(), 2_000, "{progress}");
+    assert_eq!(
+        progress["received"].as_u64().unwrap() + progress["repeated"].as_u64().unwrap(),
+        2_000,
+        "{progress}"
+    );
     assert!(progress["error"].is_null());
-    println!("2,000 objects over 6 cuts and 2 kills: {} received, {} repeated", progress["received"], progress["repeated"]);
+    println!(
+        "2,000 objects over 6 cuts and 2 kills: {} received, {} repeated",
+        progress["received"], progress["repeated"]
+    );
 }
 
 #[tokio::test]
@@ -410,7 +431,10 @@ async fn a_recall_travels_and_so_does_a_new_version() {
     south.settle(&peer).await;
     assert_eq!(south.log(&alliance(), OBJECT_RECALLED).await, [id(1)], "what never left is not spoken of");
     let found = south.analyst.get_json(&format!("/api/v1/objects/{}", id(2))).await;
-    assert_eq!((found["versions"].as_array().unwrap().len(), &found["versions"][0]["withdrawn"]), (2, &json!(true)));
+    assert_eq!(
+        (found["versions"].as_array().unwrap().len(), &found["versions"][0]["withdrawn"]),
+        (2, &json!(true))
+    );
     // Once more from the start changes nothing.
     let progress = south.settle(&peer).await;
     assert_eq!((&progress["recalled"], &progress["received"]), (&json!(1), &json!(3)), "{progress}");
@@ -434,7 +458,11 @@ async fn a_taxii_server_is_pulled_from_and_pushed_to() {
     let progress = south.settle(&peer).await;
     let mut expected = ids(0..1_200);
     expected.insert(id(5_000));
-    assert_eq!(north.shared(&alliance()).await, expected, "what came from there does not go back, unmarked is not GREEN");
+    assert_eq!(
+        north.shared(&alliance()).await,
+        expected,
+        "what came from there does not go back, unmarked is not GREEN"
+    );
     assert_eq!((&progress["sent"], &progress["received"]), (&json!(1), &json!(1_200)), "{progress}");
 }
 
@@ -443,7 +471,8 @@ async fn secrets_of_peers_are_told_nobody() {
     let place = Workplace::new();
     let north = Wall::start(&place, "north", &["south"]).await;
     let south = Wall::start(&place, "south", &["north"]).await;
-    let secrets: Vec<String> = (0..20).map(|number| format!("planted-secret-{number:02}-of-a-peer")).collect();
+    let secrets: Vec<String> =
+        (0..20).map(|number| format!("planted-secret-{number:02}-of-a-peer")).collect();
     for (at, secret) in secrets.iter().enumerate() {
         // Wrong secrets, wrong addresses, users: every way to fail.
         let (kind, url) = match at % 4 {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value as Json, json};
+use shieldwall_hub::taxii::collection_id;
 use shieldwall_model::access::Role;
 use shieldwall_model::id::GroupId;
 use shieldwall_model::indicator::IndicatorRole;
@@ -30,7 +31,7 @@ fn walk(python: &Path, world: &World, client: &Client, group: GroupId, envelope:
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients/taxii_walk.py");
     let output = Command::new(python)
         .arg(script)
-        .args([format!("{}/taxii2/", world.url()), group.uuid().to_string()])
+        .args([format!("{}/taxii2/", world.url()), collection_id(group).to_string()])
         .arg(envelope)
         .env("SHIELDWALL_TOKEN", client.secret())
         .env("NO_PROXY", "*")

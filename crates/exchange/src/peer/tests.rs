@@ -27,9 +27,10 @@ fn terms() -> impl Strategy<Value = Terms> {
 }
 
 fn passage() -> impl Strategy<Value = Option<Passage>> {
-    proptest::option::of((proptest::collection::btree_set(0..8u8, 0..6), proptest::option::of(tlp())).prop_map(
-        |(path, marking)| Passage { path: path.into_iter().map(hub).collect(), marking },
-    ))
+    proptest::option::of(
+        (proptest::collection::btree_set(0..8u8, 0..6), proptest::option::of(tlp()))
+            .prop_map(|(path, marking)| Passage { path: path.into_iter().map(hub).collect(), marking }),
+    )
 }
 
 proptest! {
@@ -136,7 +137,11 @@ fn a_page_keeps_the_bytes_of_its_objects() {
         realm: "real".into(),
         items: vec![
             Item { passage: passage.clone(), object: Some(raw), recalled: None },
-            Item { passage, object: None, recalled: Some(Recall { id: "tool--x".into(), reason: "wrong".into() }) },
+            Item {
+                passage,
+                object: None,
+                recalled: Some(Recall { id: "tool--x".into(), reason: "wrong".into() }),
+            },
         ],
         next: Some("c".into()),
         more: false,

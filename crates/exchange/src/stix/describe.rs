@@ -42,8 +42,14 @@ pub(super) fn object(
         created,
         revoked: super::check::is_true(fields.get("revoked")),
         created_by: fields.text("created_by_ref").and_then(|id| id.parse().ok()),
-        tlp: Tlp::strictest(marking_ids.iter().map(ObjectId::as_str)),
+        tlp: Tlp::strictest(whole_markings(fields)),
+        parts_tlp: Tlp::strictest(part_markings(fields)),
+        outdated: spec_version == SpecVersion::V20
+            || marking_ids.iter().any(|id| {
+                Tlp::from_marking_id(id.as_str()).is_some_and(|tlp| tlp.marking_id() != id.as_str())
+            }),
         marking_ids,
+        deterministic: out.deterministic,
         title: title(&id, fields),
         text: walk.text,
         references: walk.references,
@@ -87,11 +93,8 @@ fn indicator(fields: &Fields<'_>, out: &mut Findings) -> Option<Indicator> {
 
 /// Every marking of the whole and of parts, each once; `None` together with the problem that there are too many.
 fn marking_ids(fields: &Fields<'_>, out: &mut Findings) -> Option<Vec<ObjectId>> {
-    let whole = fields.get("object_marking_refs").map_or(&[][..], Json::as_list).iter();
-    let parts = fields.get("granular_markings").map_or(&[][..], Json::as_list).iter();
-    let parts = parts.filter_map(|part| part.as_object()?.get("marking_ref"));
     let (mut ids, mut seen, mut count) = (Vec::new(), BTreeSet::new(), 0);
-    for id in whole.chain(parts).filter_map(Json::as_str) {
+    for id in whole_markings(fields).chain(part_markings(fields)) {
         count += 1;
         if seen.insert(id) {
             ids.extend(id.parse::<ObjectId>());
@@ -104,6 +107,17 @@ fn marking_ids(fields: &Fields<'_>, out: &mut Findings) -> Option<Vec<ObjectId>>
         return None;
     }
     Some(ids)
+}
+
+/// The markings of the whole.
+fn whole_markings<'f>(fields: &'f Fields<'_>) -> impl Iterator<Item = &'f str> {
+    fields.get("object_marking_refs").map_or(&[][..], Json::as_list).iter().filter_map(Json::as_str)
+}
+
+/// The markings of parts.
+fn part_markings<'f>(fields: &'f Fields<'_>) -> impl Iterator<Item = &'f str> {
+    let parts = fields.get("granular_markings").map_or(&[][..], Json::as_list).iter();
+    parts.filter_map(|part| part.as_object()?.text("marking_ref"))
 }
 
 /// Goes through the whole object once for its words and its references.

@@ -407,7 +407,10 @@ fn checked(peer: &Peer) -> Result<(), Problem> {
         return refused("peer.group", format!("a peer has 1 to {LINKS_MAX} groups"));
     }
     if peer.marking_max > Tlp::Amber {
-        return refused("peer.marking", "RED and AMBER+STRICT never leave: write CLEAR, GREEN or AMBER".into());
+        return refused(
+            "peer.marking",
+            "RED and AMBER+STRICT never leave: write CLEAR, GREEN or AMBER".into(),
+        );
     }
     if !INTERVAL_SECONDS.contains(&peer.interval_seconds) {
         return refused("peer.interval", "an interval is a second to a week".into());

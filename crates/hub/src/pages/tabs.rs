@@ -15,7 +15,11 @@ pub struct Tab {
 }
 
 /// Address, key of the words, and what the reader's role must allow.
-const INTELLIGENCE: [(&str, &str, Action); 1] = [("/intelligence", "tab-search", Action::ReadIntelligence)];
+const INTELLIGENCE: [(&str, &str, Action); 3] = [
+    ("/intelligence", "tab-search", Action::ReadIntelligence),
+    ("/intelligence/sources", "tab-sources", Action::ManageSources),
+    ("/intelligence/peers", "tab-peers", Action::ReadPeers),
+];
 
 /// The tabs under Intelligence for this reader, `current` being the address of the page shown.
 pub fn intelligence(t: Texts, reader: &Reader, current: &str) -> Vec<Tab> {

@@ -5,8 +5,8 @@
 use serde::de::DeserializeOwned;
 use shieldwall_exchange::peer::{Hello, HubId, Item, Page, Passage, Taken};
 use shieldwall_exchange::stix::{self, Container};
-use shieldwall_exchange::taxii::MEDIA_TYPE;
 use shieldwall_exchange::taxii::EnvelopeWriter;
+use shieldwall_exchange::taxii::MEDIA_TYPE;
 use shieldwall_fetch::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use shieldwall_fetch::{Answer, Credentials, FetchError, Fetcher, Request, Url};
 use shieldwall_model::access::{Action, Denied};

@@ -93,6 +93,15 @@ pub(super) fn routes() -> Vec<Route> {
                 .takes::<api::warnings::Acknowledge>()
                 .gives::<api::warnings::WarningBody>(),
         ),
+        post(
+            "/api/v1/warnings/acknowledge",
+            A::AcknowledgeWarning,
+            api,
+            guarded!(api::warnings::acknowledge_many),
+            about("Say that several warnings were taken note of, in one commit")
+                .takes::<api::warnings::AcknowledgeMany>()
+                .gives::<api::warnings::AcknowledgedMany>(),
+        ),
         get(
             "/api/v1/objects",
             A::ReadIntelligence,

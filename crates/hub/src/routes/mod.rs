@@ -130,8 +130,12 @@ mod taxii;
 
 /// Every route.
 pub fn table() -> &'static [Route] {
-    static TABLE: LazyLock<Vec<Route>> =
-        LazyLock::new(|| [api::routes(), exchange::routes(), taxii::routes(), pages::routes()].into_iter().flatten().collect());
+    static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
+        [api::routes(), exchange::routes(), taxii::routes(), pages::routes(), exchange::page_routes()]
+            .into_iter()
+            .flatten()
+            .collect()
+    });
     &TABLE
 }
 

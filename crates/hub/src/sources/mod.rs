@@ -211,7 +211,8 @@ pub async fn keep_state(app: &App, key: &SourceKey, state: &State) -> Result<(),
 /// # Errors
 /// As `App::settings`.
 pub async fn due(app: &App) -> Result<Vec<Due>, Problem> {
-    let (sources, states) = app.settings(|settings| Ok((settings.of_all(SOURCE)?, settings.of_all(STATE)?))).await?;
+    let (sources, states) =
+        app.settings(|settings| Ok((settings.of_all(SOURCE)?, settings.of_all(STATE)?))).await?;
     let mut due = Vec::with_capacity(sources.len());
     for setting in sources {
         let (Owner::Member(member), Ok(source)) =
@@ -220,7 +221,8 @@ pub async fn due(app: &App) -> Result<Vec<Due>, Problem> {
             continue;
         };
         let state = states.iter().find(|state| state.owner == setting.owner && state.key == setting.key);
-        let state = state.and_then(|state| serde_json::from_slice::<State>(&state.body).ok()).unwrap_or_default();
+        let state =
+            state.and_then(|state| serde_json::from_slice::<State>(&state.body).ok()).unwrap_or_default();
         let scheduled = source.url.is_some() && source.interval_seconds.is_some();
         due.push(Due {
             errand: Errand::Source(SourceKey { member, id: setting.key }),

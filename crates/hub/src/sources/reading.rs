@@ -53,8 +53,8 @@ pub fn values(source: &Source, document: &[u8]) -> Result<Option<List>, Problem>
 pub fn objects(documents: &[bytes::Bytes]) -> Result<Said, Problem> {
     let mut said = Said::default();
     for document in documents {
-        let checked =
-            stix::read_bundle(document).map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
+        let checked = stix::read_bundle(document)
+            .map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
         said.refused.extend(checked.refused.into_iter().map(Refused::from));
         for object in checked.accepted {
             said.objects.push(object.slice(document).to_vec());
@@ -80,15 +80,24 @@ pub struct Against {
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn indicators(reading: &Reading<'_>, source: &Source, list: List, at: &Against) -> Result<Said, ReadError> {
+pub fn indicators(
+    reading: &Reading<'_>,
+    source: &Source,
+    list: List,
+    at: &Against,
+) -> Result<Said, ReadError> {
     let mut said = Said {
-        refused: list.refused.into_iter().map(|line| Refused {
-            index: line.line,
-            id: None,
-            path: format!("line {}", line.line),
-            code: line.code.to_owned(),
-            reason: line.reason,
-        }).collect(),
+        refused: list
+            .refused
+            .into_iter()
+            .map(|line| Refused {
+                index: line.line,
+                id: None,
+                path: format!("line {}", line.line),
+                code: line.code.to_owned(),
+                reason: line.reason,
+            })
+            .collect(),
         ..Said::default()
     };
     let span = source.expiry_days.map(|days| days.saturating_mul(24 * 60 * 60));

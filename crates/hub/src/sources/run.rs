@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use shieldwall_exchange::stix::{self, Container};
 use shieldwall_exchange::taxii::pieces;
-use shieldwall_fetch::header::{ACCEPT, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use shieldwall_fetch::header::{
+    ACCEPT, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use shieldwall_fetch::{Credentials, FetchError, Fetcher, Request, StatusCode, Url};
 use shieldwall_ledger::files::Files;
 use shieldwall_model::access::{Action, Denied};
@@ -44,13 +46,17 @@ pub enum RunError {
     #[error("the server answers {0}")]
     Status(u16),
     /// The address or secret cannot be opened.
-    #[error("what was sealed of this source cannot be opened, as after a backup was restored elsewhere; set it up anew")]
+    #[error(
+        "what was sealed of this source cannot be opened, as after a backup was restored elsewhere; set it up anew"
+    )]
     Sealed,
     /// What was listed before cannot be kept.
     #[error("what the source lists could not be kept: {0}")]
     Listed(#[from] io::Error),
     /// Too much is gone at once.
-    #[error("{gone} of {before} values are gone at once, and nothing was taken back: see the source; if it is right, run it with confirmation")]
+    #[error(
+        "{gone} of {before} values are gone at once, and nothing was taken back: see the source; if it is right, run it with confirmation"
+    )]
     Gone {
         /// How many are gone.
         gone: usize,
@@ -178,7 +184,9 @@ pub async fn fetch(
         None => Ok(None),
     };
     let Some(address) = open(&source.url)? else {
-        return Err(Problem::refused("source.no_url", "this source has no address: hand its content in").into());
+        return Err(
+            Problem::refused("source.no_url", "this source has no address: hand its content in").into()
+        );
     };
     let url: Url = Fetcher::read_url(&address)?;
     let credentials = match (open(&source.secret)?, source.user.clone()) {
@@ -378,13 +386,13 @@ pub async fn preview(
         refused.extend(report.refused);
         let accepted = stix::read_bundle(&piece).map(|checked| checked.accepted).unwrap_or_default();
         let room = REFUSALS_MAX.saturating_sub(shared.len());
-        shared.extend(accepted.into_iter().filter(|object| !no.contains(&object.index)).take(room).map(|object| {
-            Previewed {
+        shared.extend(accepted.into_iter().filter(|object| !no.contains(&object.index)).take(room).map(
+            |object| Previewed {
                 id: object.id.to_string(),
                 name: object.title,
                 marking: object.tlp.map(|tlp| tlp.as_str().to_owned()),
-            }
-        }));
+            },
+        ));
     }
     counts.new = counts.new.saturating_sub(said.renewed);
     refused.truncate(REFUSALS_MAX);

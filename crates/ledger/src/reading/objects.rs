@@ -56,8 +56,13 @@ pub struct ObjectQuery {
     pub after: Option<u64>,
     /// At most so many; held to [`ENVELOPE_OBJECTS_MAX`].
     pub limit: usize,
+    /// No further than this sequence: so that two queries see the same.
+    pub until: Option<u64>,
     /// Also what was taken back.
     pub include_withdrawn: bool,
+    /// Instead of objects in use, the revocations later than this sequence: versions that say that an object was taken
+    /// back, for a reader who may hold it.
+    pub revocations_after: Option<u64>,
 }
 
 impl ObjectQuery {
@@ -72,7 +77,9 @@ impl ObjectQuery {
             added_after: None,
             after: None,
             limit,
+            until: None,
             include_withdrawn: false,
+            revocations_after: None,
         }
     }
 }
@@ -227,6 +234,15 @@ fn condition(query: &ObjectQuery, values: &mut Vec<Value>) -> String {
     if let Some(after) = query.after {
         and(" AND o.sequence > @", Value::Integer(i64::try_from(after).unwrap_or(i64::MAX)));
     }
+    if let Some(until) = query.until {
+        and(" AND o.sequence <= @", Value::Integer(i64::try_from(until).unwrap_or(i64::MAX)));
+    }
+    if let Some(since) = query.revocations_after {
+        and(
+            " AND o.withdrawn = 2 AND o.sequence > @",
+            Value::Integer(i64::try_from(since).unwrap_or(i64::MAX)),
+        );
+    }
     if let Some(added) = query.added_after {
         and(" AND o.added > @", Value::Integer(added.as_micros()));
     }
@@ -245,7 +261,7 @@ fn condition(query: &ObjectQuery, values: &mut Vec<Value>) -> String {
             Value::Text(json_of(&query.spec_versions)),
         );
     }
-    if !query.include_withdrawn {
+    if !query.include_withdrawn && query.revocations_after.is_none() {
         sql.push_str(" AND o.withdrawn = 0");
     }
     sql.push_str(&versions(query, values));

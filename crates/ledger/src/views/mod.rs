@@ -8,18 +8,19 @@ mod rows;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use shieldwall_model::id::GroupId;
+use shieldwall_model::time::Timestamp;
 
 pub use self::rows::{Document, Edge, EdgeRecord, ObjectRecord, ObjectRow};
 pub(crate) use self::rows::{OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from};
 use crate::entry::Entry;
 
 /// Version of the layout of `views.db`. Another one on disk is rebuilt.
-pub(crate) const VIEWS_SCHEMA: i64 = 1;
+pub(crate) const VIEWS_SCHEMA: i64 = 2;
 
 /// The tables of `views.db`.
 ///
 /// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
-/// ledger. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn.
+/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE skipped (position INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
@@ -33,6 +34,7 @@ pub(crate) const SCHEMA: &str = "
     CREATE UNIQUE INDEX objects_version ON objects (grp, id, version);
     CREATE INDEX objects_sequence ON objects (grp, sequence);
     CREATE INDEX objects_current ON objects (grp, type, sequence) WHERE latest = 1 AND withdrawn = 0;
+    CREATE INDEX objects_revocations ON objects (grp, sequence) WHERE withdrawn = 2;
     CREATE INDEX objects_id ON objects (id);
     CREATE VIRTUAL TABLE texts USING fts5 (
         words, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
@@ -92,22 +94,45 @@ impl<'a> Views<'a> {
 
     /// Indexes the object that is the body of the entry being folded, for that entry's group. Whose it is, when it
     /// was added and where its bytes lie are taken from the entry. False, and nothing changed, when the group has this
-    /// version already.
+    /// version already; a version that was withdrawn is in use again, as of this entry.
     ///
     /// # Errors
     /// [`ViewsError`].
     pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+        let Some((group, row)) = self.put_row(object, 0)? else { return Ok(false) };
+        self.rank(group, object, row)?;
+        Ok(true)
+    }
+
+    /// Indexes the version that says that an object of the group was taken back: the latest one, and withdrawn like the
+    /// others, but for readers who ask for [`ObjectQuery::revocations_after`](crate::reading::ObjectQuery). False, and
+    /// nothing changed, when the group has this version already.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_revocation(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+        let Some((group, row)) = self.put_row(object, 2)? else { return Ok(false) };
+        self.connection
+            .prepare_cached("UPDATE objects SET latest = (row = ?3) WHERE grp = ?1 AND id = ?2")?
+            .execute(params![group, object.id, row])?;
+        Ok(true)
+    }
+
+    /// The group's number and the row that was put; `None` when the version is there already.
+    fn put_row(&self, object: &ObjectRow<'_>, withdrawn: i64) -> Result<Option<(i64, i64)>, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
-        let added = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
-                 owner, name, marking, revoked, withdrawn, first, latest)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0)
-                 ON CONFLICT (grp, id, version) DO NOTHING",
-            )?
-            .execute(params![
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
+             owner, name, marking, revoked, withdrawn, first, latest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, 0)
+             ON CONFLICT (grp, id, version) DO UPDATE SET sequence = ?2, position = ?3, added = ?4, spec_version = ?8,
+             created_by = ?9, name = ?11, marking = ?12, revoked = ?13, withdrawn = ?14
+             WHERE withdrawn <> 0 AND ?14 = 0
+             RETURNING row",
+        )?;
+        let row = statement.query_row(
+            params![
                 group,
                 entry.sequence,
                 entry.position,
@@ -121,13 +146,11 @@ impl<'a> Views<'a> {
                 object.name,
                 object.marking.map(marking_rank),
                 object.revoked,
-            ])?;
-        if added == 0 {
-            return Ok(false);
-        }
-        let row = self.connection.last_insert_rowid();
-        self.rank(group, object, row)?;
-        Ok(true)
+                withdrawn,
+            ],
+            |row| row.get(0),
+        );
+        Ok(row.optional()?.map(|row| (group, row)))
     }
 
     /// Keeps the first and latest flags, and the words of the latest version alone.
@@ -209,6 +232,49 @@ impl<'a> Views<'a> {
         let changed = self
             .connection
             .prepare_cached("UPDATE objects SET withdrawn = 1 WHERE grp = ?1 AND id = ?2 AND withdrawn = 0")?
+            .execute(params![group, id])?;
+        Ok(changed > 0)
+    }
+
+    /// Takes some versions of an object out of a group's pages and search; the latest of those left is the latest again.
+    /// True if one of them was there.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn withdraw_versions(
+        &mut self,
+        group: GroupId,
+        id: &str,
+        versions: &[Timestamp],
+    ) -> Result<bool, ViewsError> {
+        self.entry()?;
+        let group = self.number(group)?;
+        let mut changed = 0;
+        for version in versions {
+            let version = version.as_micros();
+            self.connection
+                .prepare_cached(
+                    "DELETE FROM texts WHERE rowid IN (SELECT row FROM objects
+                     WHERE grp = ?1 AND id = ?2 AND version = ?3 AND latest = 1 AND withdrawn = 0)",
+                )?
+                .execute(params![group, id, version])?;
+            changed += self
+                .connection
+                .prepare_cached(
+                    "UPDATE objects SET withdrawn = 1 WHERE grp = ?1 AND id = ?2 AND version = ?3 AND withdrawn = 0",
+                )?
+                .execute(params![group, id, version])?;
+        }
+        // What is left is ranked anew; where nothing is left, the last one withdrawn stays what is known of the object.
+        self.connection
+            .prepare_cached(
+                "UPDATE objects SET (first, latest) =
+                 (SELECT objects.withdrawn = 0 AND objects.version = min(x.version),
+                         objects.withdrawn = 0 AND objects.version = max(x.version)
+                  FROM objects x WHERE x.grp = ?1 AND x.id = ?2 AND x.withdrawn = 0)
+                 WHERE grp = ?1 AND id = ?2
+                 AND EXISTS (SELECT 1 FROM objects x WHERE x.grp = ?1 AND x.id = ?2 AND x.withdrawn = 0)",
+            )?
             .execute(params![group, id])?;
         Ok(changed > 0)
     }

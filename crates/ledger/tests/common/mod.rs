@@ -156,22 +156,33 @@ impl Fold for TestFold {
         let body = entry.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
         let parts: Vec<&str> = body.split('|').collect();
         match (entry.kind.as_str(), parts.as_slice()) {
-            ("object", [object_type, id, version, spec, name, to]) => {
-                let version = Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000);
-                views.put_object(&ObjectRow {
+            ("object" | "revocation", [object_type, id, version, spec, name, to]) => {
+                let row = ObjectRow {
                     id,
                     object_type,
-                    version,
+                    version: Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000),
                     spec_version: spec,
                     created_by: None,
                     name: Some(name),
                     marking: Some(Tlp::Green),
-                    revoked: false,
+                    revoked: entry.kind == "revocation",
                     text: name,
-                })?;
+                };
+                if row.revoked {
+                    views.put_revocation(&row)?;
+                } else {
+                    views.put_object(&row)?;
+                }
                 if !to.is_empty() {
                     views.put_edge(&Edge { source: id, target: to, label: "points-to", via: id })?;
                 }
+            }
+            ("withdraw-versions", [id, versions @ ..]) => {
+                let versions: Vec<Timestamp> = versions
+                    .iter()
+                    .map(|version| Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000))
+                    .collect();
+                views.withdraw_versions(entry.group, id, &versions)?;
             }
             ("withdraw", [id]) => {
                 views.withdraw(entry.group, id)?;

@@ -74,10 +74,8 @@ impl HubProcess {
     pub(crate) fn start_with(data: &Path, listen: &str, more: &[&str]) -> Self {
         let data = data.to_str().expect("a path of text");
         let arguments = ["hub", "--data", data, "--listen", listen, "--json", "--log", "error"];
-        let mut child = command(arguments.iter().chain(more))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the hub starts");
+        let mut child =
+            command(arguments.iter().chain(more)).stdout(Stdio::piped()).spawn().expect("the hub starts");
         let mut line = String::new();
         let read = BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line);
         let told: Json = read

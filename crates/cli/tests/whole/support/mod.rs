@@ -17,7 +17,7 @@ use shieldwall_hub::api::alliance::{NewGroup, NewMember, admit_member, form_grou
 use shieldwall_hub::{Config, Hub, Running};
 use shieldwall_model::access::Role;
 use shieldwall_model::directory::{Member, SharingGroup};
-use shieldwall_model::id::{SystemEntropy, UserId};
+use shieldwall_model::id::{Entropy, SystemEntropy, UserId};
 use shieldwall_model::time::{Clock, SystemClock, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -75,6 +75,7 @@ pub(crate) struct World {
     running: Option<Running>,
     address: SocketAddr,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     http: reqwest::Client,
     operator: Option<Client>,
     people: Mutex<BTreeMap<(String, &'static str), UserId>>,
@@ -89,11 +90,17 @@ impl World {
 
     /// A hub with the [`MEMBERS`], by this clock.
     pub(crate) async fn start_by(clock: Arc<dyn Clock>) -> Self {
+        Self::start_with(clock, Arc::new(SystemEntropy)).await
+    }
+
+    /// A hub with the [`MEMBERS`], by this clock and this source of randomness.
+    pub(crate) async fn start_with(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         let mut world = Self {
             place: Workplace::new(),
             running: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             clock,
+            entropy,
             http: client::plain_http(),
             operator: None,
             people: Mutex::default(),
@@ -116,7 +123,7 @@ impl World {
     /// Starts the hub (again), on the address it had.
     pub(crate) async fn go_on(&mut self) {
         assert!(self.running.is_none(), "the hub runs already");
-        let running = Hub::start(self.config(), Arc::clone(&self.clock), Arc::new(SystemEntropy)).await;
+        let running = Hub::start(self.config(), Arc::clone(&self.clock), Arc::clone(&self.entropy)).await;
         let running = running.unwrap_or_else(|error| {
             panic!("{}: {error}: {:?}", error.code(), std::error::Error::source(&error))
         });
