@@ -144,7 +144,7 @@ describe("every page of a busy alliance", () => {
     await page.locator("tbody a").first().click();
     await page.locator('[data-island="graph"]').waitFor();
     await check(page, "object");
-    for (const [path, name] of [["/intelligence?text=nothing-is-called-so", "intelligence-empty"], ["/sensors", "sensors"], ["/members", "members"], ["/ledger", "ledger"]]) {
+    for (const [path, name] of [["/intelligence?text=nothing-is-called-so", "intelligence-empty"], ["/intelligence/sources", "sources"], ["/sensors", "sensors"], ["/members", "members"], ["/ledger", "ledger"]]) {
       await page.goto(demo.url + path);
       await check(page, name);
     }
@@ -158,7 +158,7 @@ describe("every page of a busy alliance", () => {
   test("an operator's pages", { timeout: 120_000 }, async () => {
     const page = await openPage(browser);
     await signInWithLink(page, link("operator"));
-    for (const [path, name] of [["/tokens", "tokens"], ["/people", "people"], ["/members", "members-operator"], ["/sensors", "sensors-operator"]]) {
+    for (const [path, name] of [["/tokens", "tokens"], ["/people", "people"], ["/intelligence/peers", "peers"], ["/members", "members-operator"], ["/sensors", "sensors-operator"]]) {
       await page.goto(demo.url + path);
       await check(page, name);
     }

@@ -87,13 +87,15 @@ const EVENTS: &str = concat!(
 fn help_is_as_written_down() {
     // Set SHIELDWALL_BLESS=1 to write the golden files anew, and read the difference.
     let bless = std::env::var_os("SHIELDWALL_BLESS").is_some();
-    let pages: [&[&str]; 21] = [
+    let pages: [&[&str]; 23] = [
         &[],
         &["hub"],
         &["sensor"],
         &["demo"],
         &["match"],
         &["feed", "import"],
+        &["feed", "source", "add"],
+        &["peer", "add"],
         &["token", "create"],
         &["token", "list"],
         &["token", "revoke"],
