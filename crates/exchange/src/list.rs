@@ -71,6 +71,8 @@ impl ListError {
 const SAMPLE_ROWS: usize = 200;
 /// How many columns are looked at to find the one of values.
 const COLUMNS_MAX: usize = 256;
+/// How many columns are shown to choose from.
+const COLUMNS_SHOWN_MAX: usize = 64;
 /// Longest line in bytes.
 const LINE_BYTES_MAX: usize = STRING_BYTES_MAX;
 
@@ -126,6 +128,13 @@ pub struct Mapping {
     /// The column of labels, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+}
+
+/// The first row of a CSV, to choose columns by: at most 64 fields, each cut to the length of a name.
+pub fn first_row(input: &[u8]) -> Vec<String> {
+    let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    let row = reader(input, separator(input)).byte_records().next().and_then(Result::ok).unwrap_or_default();
+    row.iter().take(COLUMNS_SHOWN_MAX).map(|field| cut(&String::from_utf8_lossy(field)).to_owned()).collect()
 }
 
 /// Reads CSV whose columns are known.

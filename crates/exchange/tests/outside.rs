@@ -251,6 +251,8 @@ fn a_file_is_told_by_its_content() {
         (br#"{"objects":[]}"#, Format::Stix),
         (b"\xef\xbb\xbf  {\"type\": \"indicator\"}", Format::Stix),
         (br#"[{"type":"indicator"}]"#, Format::Stix),
+        (br#"{"Event":{"uuid":"x"}}"#, Format::Misp),
+        (br#"{"response":[{"Event":{}}]}"#, Format::Misp),
         (b"type,value,family\ndomain-name,evil.example,x\n", Format::Csv),
         (b"#c\n1;192.0.2.1\n2;192.0.2.2\n", Format::Csv),
         (b"evil.example\n192.0.2.1\n", Format::Plain),
@@ -266,9 +268,7 @@ fn a_file_is_told_by_its_content() {
         (b"\x1f\x8b\x08", FormatError::Compressed("gzip")),
         (b"\x28\xb5\x2f\xfd", FormatError::Compressed("zstd")),
         (b"PK\x03\x04", FormatError::Compressed("zip")),
-        (br#"{"Event":{"uuid":"x"}}"#, FormatError::Misp("event")),
-        (br#"{"response":[{"Event":{}}]}"#, FormatError::Misp("event")),
-        (br#"{"56bf399d-c46c-4fdb-a9cf-d9bb02de0b81":{"info":"x"}}"#, FormatError::Misp("feed manifest")),
+        (br#"{"56bf399d-c46c-4fdb-a9cf-d9bb02de0b81":{"info":"x"}}"#, FormatError::Manifest),
         (b"<?xml version='1.0'?>", FormatError::Xml),
         (br#"{"a":1}"#, FormatError::OtherJson),
         (b"MZ\x00\x01", FormatError::Binary),
@@ -292,8 +292,8 @@ fn real_misp_events_are_named_as_such() {
     for event in events {
         let value: serde_json::Value = serde_json::from_slice(&event).unwrap();
         let is_event = value.get("Event").is_some() || value.get("response").is_some();
-        let expected = if is_event { FormatError::Misp("event") } else { FormatError::OtherJson };
-        assert_eq!(format_of(&event), Err(expected));
+        let expected = if is_event { Ok(Format::Misp) } else { Err(FormatError::OtherJson) };
+        assert_eq!(format_of(&event), expected);
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use shieldwall_exchange::peer::HubId;
+use shieldwall_exchange::warninglist::Warninglists;
 use shieldwall_fetch::Fetcher;
-use shieldwall_ledger::accounts::{Accounts, AccountsError};
+use shieldwall_ledger::accounts::{Accounts, AccountsError, SecretHash, Token};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
 use shieldwall_ledger::{AppendError, Draft, Ledger, ReadError, Reading, Receipt};
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) sensors: RwLock<BTreeMap<(MemberId, SensorId), Health>>,
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
+    pub(crate) warninglists: Arc<Warninglists>,
     pub(crate) fetcher: Fetcher,
     pub(crate) rota: Rota,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
@@ -73,6 +75,7 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) key: [u8; 32],
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) warninglists: Warninglists,
     pub(crate) fetcher: Fetcher,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
@@ -89,6 +92,7 @@ impl App {
             entropy,
             key,
             metrics,
+            warninglists,
             fetcher,
             closing,
         } = parts;
@@ -110,6 +114,7 @@ impl App {
             sensors: RwLock::default(),
             streams: Mutex::default(),
             burst: Burst::default(),
+            warninglists: Arc::new(warninglists),
             fetcher,
             rota: Rota::default(),
             closing,
@@ -165,6 +170,11 @@ impl App {
     /// What the last sightings raised, shared by the streams that tell it.
     pub fn burst(&self) -> &Burst {
         &self.0.burst
+    }
+
+    /// The warninglists that are asked about what comes in.
+    pub fn warninglists(&self) -> &Arc<Warninglists> {
+        &self.0.warninglists
     }
 
     /// Asks others: the only way there is.
@@ -237,6 +247,7 @@ impl App {
         .await
         .map_err(|error| Problem::fault(&error))?;
         result.map_err(|error| match error {
+            ReadError::Behind => Problem::busy(error.to_string()),
             ReadError::Busy => {
                 Problem::busy("the store is read by as many as it can bear; try again in a second")
             }
@@ -262,6 +273,14 @@ impl App {
             .await
             .map_err(|error| Problem::fault(&error))?
             .map_err(|error| Problem::fault(&error))
+    }
+
+    /// A token that was asked for a moment ago: from memory, so on the thread that serves the request.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub fn recent_token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, Problem> {
+        self.0.accounts.recent_token(hash, now).map_err(|error| Problem::fault(&error))
     }
 
     /// Recomputes a log from what is on disk. One at a time: it reads a lot.

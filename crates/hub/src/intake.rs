@@ -1,11 +1,13 @@
 //! The one door for intelligence: whatever comes in, by API, page, TAXII, list or peer, is checked and recorded here.
 
+mod given;
 mod held;
 
 use std::borrow::Cow;
 
-use shieldwall_exchange::entries::OBJECT_SHARED;
+use shieldwall_exchange::entries::{OBJECT_HELD, OBJECT_SHARED};
 use shieldwall_exchange::indicator::IndicatorDraft;
+use shieldwall_exchange::life;
 use shieldwall_exchange::list::List;
 use shieldwall_exchange::stix::{self, Object, Taken};
 use shieldwall_ledger::Draft;
@@ -18,11 +20,18 @@ use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
-use self::held::{Passed, Standing, held};
+pub use self::given::{Form, Given, Look};
+pub(crate) use self::held::held;
+use self::held::{Passed, Standing};
 use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
 use crate::problem::Problem;
+use crate::quarantine::Suspicious;
+
+/// What whoever revises another's object is told.
+pub(crate) const OTHERS: &str =
+    "another member shared this object; only its owner revises it; make one of your own and relate the two";
 
 mod recall;
 pub use self::recall::Versions;
@@ -32,12 +41,11 @@ const REMARKS_MAX: usize = 1_000;
 
 /// Where intelligence is handed in: by whom, with leave for which group.
 pub struct Desk {
-    app: App,
-    scope: ReadScope,
-    permit: Permit,
-    group: GroupId,
+    pub(crate) app: App,
+    pub(crate) scope: ReadScope,
+    pub(crate) permit: Permit,
+    pub(crate) group: GroupId,
     home: Option<Home>,
-    dry: bool,
 }
 
 /// The sender's member's own log, for objects of which the group gets only a part.
@@ -55,7 +63,32 @@ pub enum Known {
     ByVersion,
 }
 
+/// What would become of what was handed in.
+pub struct Judged {
+    /// What its sender is told; `accepted` counts the objects in `good`.
+    pub report: Report,
+    /// The objects that would be recorded, in the order they came.
+    pub good: Vec<Good>,
+    /// What would be held back, as the bodies of its entries; the report's `held` tells of them.
+    pub(crate) held_back: Vec<Vec<u8>>,
+}
+
+/// An object that would be recorded.
+pub struct Good {
+    /// What it says, without what the group may not carry.
+    pub object: Object,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The whole of it, for the sender's member's own log, where the group gets a part alone.
+    pub whole: Option<Vec<u8>>,
+    /// Whether the group holds another version of it.
+    pub revises: bool,
+    /// Whether the group gets a part of it alone.
+    pub cut: bool,
+}
+
 /// What a list does not say of itself.
+#[derive(Clone, Debug, Default)]
 pub struct ListOptions {
     /// The indicators' role.
     pub role: IndicatorRole,
@@ -93,20 +126,30 @@ impl Desk {
     /// 404 when the permit is for no group, or the scope does not cover it.
     pub fn new(app: &App, scope: &ReadScope, permit: Permit) -> Result<Self, Problem> {
         let group = permit.group().ok_or_else(Problem::absent)?;
-        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group, home: None, dry: false })
-    }
-
-    /// A desk that says what would become of things, and records nothing.
-    #[must_use]
-    pub fn dry(self) -> Self {
-        Self { dry: true, ..self }
+        Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group, home: None })
     }
 
     /// Checks the objects of a bundle or envelope and records the good ones.
     ///
     /// # Errors
-    /// 400 for a body that is no JSON of STIX objects at all, else as `App::append`.
+    /// As [`Desk::judge`] and [`Desk::record`].
     pub async fn take(&self, bytes: &[u8], known: Known) -> Result<Report, Problem> {
+        self.record(self.judge(bytes, known).await?).await
+    }
+
+    /// Makes indicators of a list's values and records those whose value the group does not hold.
+    ///
+    /// # Errors
+    /// As [`Desk::take`].
+    pub async fn take_list(&self, list: List, options: &ListOptions) -> Result<Report, Problem> {
+        self.record(self.judge_list(list, options).await?).await
+    }
+
+    /// Says what would become of the objects of a bundle or envelope; records nothing.
+    ///
+    /// # Errors
+    /// 400 for a body that is no JSON of STIX objects at all, else as `App::read`.
+    pub async fn judge(&self, bytes: &[u8], known: Known) -> Result<Judged, Problem> {
         let app = &self.app;
         let ceiling =
             app.directory().group(self.group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
@@ -115,66 +158,93 @@ impl Desk {
         let mut report =
             Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
         report.refused = checked.refused.into_iter().map(Refused::from).collect();
-        let ahead = app.now().plus_seconds(limits::MODIFIED_AHEAD_SECONDS_MAX);
-        let mut good = Vec::with_capacity(checked.accepted.len());
+        let mut sorted = Sorted::default();
         for object in checked.accepted {
             let slice = object.slice(bytes);
             match stix::upgrade(object, slice) {
                 Ok(upgraded) => {
                     for taken in upgraded {
-                        self.fit(taken, ceiling, ahead, &mut good, &mut report);
+                        self.fit(taken, ceiling, &mut sorted, &mut report);
                     }
                 }
                 Err(refusal) => report.refused.push(refusal.into()),
             }
         }
-        for piece in good.chunks(limits::COMMIT_ENTRIES_MAX) {
-            self.take_piece(piece, known, &mut report).await?;
+        let Sorted { good: fitting, suspicious } = sorted;
+        let (mut passed, mut fresh) = (Passed::default(), Vec::with_capacity(fitting.len()));
+        for piece in fitting.chunks(limits::COMMIT_ENTRIES_MAX) {
+            self.judge_piece(piece, known, &mut passed, &mut fresh, &mut report).await?;
         }
+        let good =
+            fitting.into_iter().zip(fresh).filter_map(|(fitting, fresh)| Some(Good::of(fitting, fresh?)));
+        let good: Vec<Good> = good.collect();
+        let held_back = self.hold_back(&suspicious, known, &mut report).await?;
         report.refused.sort_by_key(|refused| refused.index);
-        if self.dry {
-            return Ok(report);
-        }
-        metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
-        metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
-        Ok(report)
+        report.accepted = good.len();
+        Ok(Judged { report, good, held_back })
     }
 
-    /// Makes indicators of a list's values and records those whose value the group does not hold.
+    /// Says what would become of a list: indicators are made of its values, and those the group holds are nothing new.
     ///
     /// # Errors
-    /// As [`Desk::take`].
-    pub async fn take_list(&self, list: List, options: &ListOptions) -> Result<Report, Problem> {
+    /// As [`Desk::judge`].
+    pub async fn judge_list(&self, list: List, options: &ListOptions) -> Result<Judged, Problem> {
         let directory = self.app.directory();
         let member = directory.member(self.permit.member()).ok_or_else(Problem::absent)?;
         let envelope = envelope_of(&list, member, options, self.app.now());
-        let mut report = self.take(&envelope, Known::ById).await?;
-        report.refused.extend(list.refused.into_iter().map(|line| Refused {
+        let mut judged = self.judge(&envelope, Known::ById).await?;
+        judged.report.refused.extend(list.refused.into_iter().map(|line| Refused {
             index: line.line,
             id: None,
             path: format!("line {}", line.line),
             code: line.code.to_owned(),
             reason: line.reason,
         }));
+        Ok(judged)
+    }
+
+    /// Records what was judged good.
+    ///
+    /// # Errors
+    /// As `App::append`.
+    pub async fn record(&self, judged: Judged) -> Result<Report, Problem> {
+        let Judged { mut report, good, held_back } = judged;
+        report.accepted = 0;
+        let at_home = GroupId::home_of(self.permit.member());
+        let mut left = good.into_iter().peekable();
+        while left.peek().is_some() {
+            let (mut drafts, mut kept) = (Vec::new(), 0);
+            for good in left.by_ref().take(limits::COMMIT_ENTRIES_MAX) {
+                let draft = Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes);
+                drafts.push(draft.known(good.object));
+                if let (Some(whole), Some(home)) = (good.whole, &self.home) {
+                    drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole));
+                    kept += 1;
+                }
+            }
+            report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
+        }
+        let mut left = held_back.into_iter().peekable();
+        while left.peek().is_some() {
+            let piece = left.by_ref().take(limits::COMMIT_ENTRIES_MAX);
+            let drafts = piece.map(|body| Draft::new(&self.permit, self.group, OBJECT_HELD, body)).collect();
+            self.app.append(drafts).await?;
+        }
+        metrics::counter!("shieldwall_objects_held_total").increment(report.held.len() as u64);
+        metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
+        metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
         Ok(report)
     }
 
     /// Finds what of an object has a place in this group: all of it, it without the parts marked too strictly, or none.
-    fn fit<'b>(
-        &self,
-        taken: Taken<'b>,
-        ceiling: Tlp,
-        ahead: Timestamp,
-        good: &mut Vec<Fitting<'b>>,
-        report: &mut Report,
-    ) {
+    fn fit<'b>(&self, taken: Taken<'b>, ceiling: Tlp, sorted: &mut Sorted<'b>, report: &mut Report) {
         Refused::remarks(&taken.object).for_each(|remark| remember(remark, report));
-        if let Some((path, code, reason)) = unfit(&taken.object, ceiling, ahead) {
+        if let Some((path, code, reason)) = unfit(&taken.object, ceiling) {
             report.refused.push(refused(&taken.object, path, code, reason));
             return;
         }
         match stix::cut(&taken.object, &taken.bytes, ceiling) {
-            Ok(None) => good.push(Fitting { taken, whole: None }),
+            Ok(None) => self.sort(Fitting { taken, whole: None }, sorted),
             Ok(Some(cut)) => {
                 let whole =
                     if self.home.is_some() { "; the whole object is in your member's own log" } else { "" };
@@ -183,7 +253,7 @@ impl Desk {
                     cut.told()
                 );
                 remember(refused(&taken.object, "granular_markings", "stix.marking.cut", reason), report);
-                good.push(Fitting { taken: cut.taken, whole: Some(taken.bytes) });
+                self.sort(Fitting { taken: cut.taken, whole: Some(taken.bytes) }, sorted);
             }
             Err(problem) => {
                 let stix::Problem { path, code, reason } = problem;
@@ -192,10 +262,21 @@ impl Desk {
         }
     }
 
-    async fn take_piece(
+    /// Puts what has a place in the group with the good, or with what would harm everybody if it were true.
+    fn sort<'b>(&self, fitting: Fitting<'b>, sorted: &mut Sorted<'b>) {
+        match life::judge(&fitting.taken.object, self.app.warninglists(), self.app.now()) {
+            Some(hold) => sorted.suspicious.push(Suspicious { taken: fitting.taken, hold }),
+            None => sorted.good.push(fitting),
+        }
+    }
+
+    /// Finds of each object whether it is new to the group, in the order they stand.
+    async fn judge_piece<'p>(
         &self,
-        piece: &[Fitting<'_>],
+        piece: &'p [Fitting<'_>],
         known_by: Known,
+        passed: &mut Passed<'p>,
+        fresh: &mut Vec<Option<Fresh>>,
         report: &mut Report,
     ) -> Result<(), Problem> {
         let wanted: Vec<(String, Timestamp, bool)> = piece
@@ -223,9 +304,8 @@ impl Desk {
                 })
                 .await?;
         let (member, by_id) = (self.permit.member(), known_by == Known::ById);
-        let (mut drafts, mut kept) = (Vec::with_capacity(piece.len()), 0);
-        let mut passed = Passed::default();
-        for (Fitting { taken, whole }, (held, whole_held)) in piece.iter().zip(&held) {
+        for (Fitting { taken, .. }, (held, whole_held)) in piece.iter().zip(&held) {
+            let mut new = None;
             match passed.judge(&taken.object, &taken.bytes, held.as_ref(), member, by_id) {
                 Standing::Refused(path, code, reason) => {
                     report.refused.push(refused(&taken.object, path, code, reason.into()));
@@ -236,19 +316,9 @@ impl Desk {
                         remember(refused(&taken.object, "", code.as_str(), reason.into()), report);
                     }
                 }
-                Standing::New => {
-                    drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, taken.bytes.to_vec()));
-                    if let (Some(whole), Some(home), false) = (whole, &self.home, whole_held) {
-                        drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole.to_vec()));
-                        kept += 1;
-                    }
-                }
+                Standing::New => new = Some(Fresh { revises: held.is_some(), whole_held: *whole_held }),
             }
-        }
-        if self.dry {
-            report.accepted += drafts.len().saturating_sub(kept);
-        } else if !drafts.is_empty() {
-            report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
+            fresh.push(new);
         }
         Ok(())
     }
@@ -289,20 +359,41 @@ struct Fitting<'b> {
     whole: Option<Cow<'b, [u8]>>,
 }
 
+/// Of an object that is new to the group.
+struct Fresh {
+    revises: bool,
+    whole_held: bool,
+}
+
+impl Good {
+    fn of(fitting: Fitting<'_>, fresh: Fresh) -> Self {
+        let Fitting { taken, whole } = fitting;
+        Self {
+            cut: whole.is_some(),
+            object: taken.object,
+            bytes: taken.bytes.into_owned(),
+            whole: whole.filter(|_| !fresh.whole_held).map(Cow::into_owned),
+            revises: fresh.revises,
+        }
+    }
+}
+
+/// What came in and has a place in the group.
+#[derive(Default)]
+struct Sorted<'b> {
+    /// To be recorded.
+    good: Vec<Fitting<'b>>,
+    /// To be held back.
+    suspicious: Vec<Suspicious<'b>>,
+}
+
 /// Why a valid object has no place in this group.
-fn unfit(object: &Object, ceiling: Tlp, ahead: Timestamp) -> Option<(&'static str, &'static str, String)> {
+fn unfit(object: &Object, ceiling: Tlp) -> Option<(&'static str, &'static str, String)> {
     if let Some(tlp) = object.tlp.filter(|tlp| *tlp > ceiling) {
         let reason = format!(
             "marked {tlp}, and this group carries at most {ceiling}; share it in a group that may carry {tlp}"
         );
         return Some(("object_marking_refs", "stix.marking.too_strict", reason));
-    }
-    if object.version > ahead {
-        let reason = format!(
-            "modified lies more than {} s ahead of the hub's clock; mend the sender's clock",
-            limits::MODIFIED_AHEAD_SECONDS_MAX
-        );
-        return Some(("modified", "stix.modified.ahead", reason));
     }
     None
 }
@@ -314,7 +405,7 @@ fn remember(remark: Refused, report: &mut Report) {
     }
 }
 
-fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
+pub(crate) fn refused(object: &Object, path: &str, code: &str, reason: String) -> Refused {
     Refused {
         index: object.index,
         id: Some(object.id.to_string()),

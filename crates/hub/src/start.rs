@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use shieldwall_exchange::warninglist::{Warninglist, Warninglists};
 use shieldwall_fetch::{FetchError, Fetcher, Policy, SystemResolver};
 use shieldwall_ledger::accounts::{Accounts, AccountsError, LinkPurpose, Offline};
 use shieldwall_ledger::files::Files;
@@ -87,6 +89,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The warninglists cannot be read.
+    #[error("the warninglist {path} cannot be used: {reason}; mend it, or take it out of the directory")]
+    Warninglist {
+        /// The file or directory.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// The certificates to trust when fetching cannot be read.
     #[error("the certificates to trust in {path} cannot be read as PEM")]
     FetchCa {
@@ -111,6 +121,7 @@ impl StartError {
             Self::Settings { .. } => "hub.start.settings",
             Self::Listen { .. } => "hub.start.listen",
             Self::Tls { .. } => "hub.start.tls",
+            Self::Warninglist { .. } => "hub.start.warninglist",
             Self::FetchCa { .. } => "hub.start.fetch_ca",
             Self::Link(_) => "hub.start.link",
         }
@@ -210,6 +221,7 @@ fn open(
     let key_path = config.data.join("cursor.key");
     let key = secrets::key_file(&key_path, &*entropy)
         .map_err(|source| StartError::Key { path: key_path.display().to_string(), source })?;
+    let warninglists = warninglists(config.warninglists.as_deref())?;
     let fetcher = fetcher(&config)?;
     Ok(App::new(Parts {
         config,
@@ -221,9 +233,43 @@ fn open(
         entropy,
         key,
         metrics: recorder(),
+        warninglists,
         fetcher,
         closing,
     }))
+}
+
+/// The lists shipped with the house, and those in `dir`. A list that cannot be read keeps the hub from starting: whoever
+/// put it there counts on it.
+fn warninglists(dir: Option<&Path>) -> Result<Warninglists, StartError> {
+    let mut lists = Warninglists::shipped();
+    let Some(dir) = dir else { return Ok(lists) };
+    let failed = |path: &Path, reason: &dyn std::fmt::Display| StartError::Warninglist {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    };
+    let entries = std::fs::read_dir(dir).map_err(|error| failed(dir, &error))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let inside = path.join("list.json");
+            if inside.is_file() {
+                return Some(inside);
+            }
+            Some(path).filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        })
+        .collect();
+    files.sort();
+    for path in files {
+        let bytes = std::fs::read(&path).map_err(|error| failed(&path, &error))?;
+        let list = Warninglist::read(&bytes).map_err(|error| failed(&path, &error))?;
+        if let Some(first) = list.unread.first() {
+            tracing::warn!(list = list.name, first, "entries of a warninglist could not be read");
+        }
+        lists.add(list);
+    }
+    tracing::info!(lists = lists.iter().count(), "warninglists");
+    Ok(lists)
 }
 
 /// What asks others, as far as the set-up allows.

@@ -48,6 +48,9 @@ pub(crate) struct HubArgs {
     /// The certificate's private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// A directory of warninglists in MISP's format: indicators that would block what is on them are held back
+    #[arg(long, value_name = "DIR")]
+    pub(crate) warninglists: Option<PathBuf>,
     /// Where peers and sources may be, beyond public https addresses: a network, an address or a name, :PORT after it if
     /// only one is meant, http:// before it if plain HTTP is; may be given several times
     #[arg(long, value_name = "PLACE")]
@@ -70,6 +73,7 @@ impl HubArgs {
         let mut config = Config::new(self.data);
         config.listen = self.listen;
         config.realm = self.realm;
+        config.warninglists = self.warninglists;
         config.allow_fetch_from = self.allow_fetch_from;
         config.fetch_ca = self.fetch_ca;
         config.tls =
@@ -113,9 +117,9 @@ pub(crate) fn run(args: HubArgs, console: &Console) -> Result<Outcome, Fault> {
 
 fn unstarted(error: StartError) -> Fault {
     match &error {
-        StartError::Config(ConfigError::PublicWithoutTls(_)) | StartError::Tls { .. } => {
-            Fault::wrong(error.code(), &error)
-        }
+        StartError::Config(ConfigError::PublicWithoutTls(_))
+        | StartError::Tls { .. }
+        | StartError::Warninglist { .. } => Fault::wrong(error.code(), &error),
         _ => Fault::failed(error.code(), &error),
     }
 }

@@ -171,6 +171,10 @@ pub struct Indicator {
     pub valid_from: Timestamp,
     /// Until when it holds, if it says.
     pub valid_until: Option<Timestamp>,
+    /// How sure its creator is, 0 to 100, if it says (STIX 2.1 appendix A).
+    pub confidence: Option<u8>,
+    /// Its labels and indicator types.
+    pub labels: Vec<String>,
 }
 
 /// An object that was not taken, and why.

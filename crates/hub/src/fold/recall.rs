@@ -4,7 +4,7 @@ use shieldwall_exchange::entries::{Recalled, VersionsRecalled};
 use shieldwall_exchange::stix;
 use shieldwall_ledger::{Entry, FoldError, Views};
 
-use super::{IndicatorState, collection, read, row, withdraw, write};
+use super::{indicator, read, row, withdraw};
 
 /// An object is gone from pages, search and sensors, and the warnings about it are withdrawn.
 pub(super) fn object_recalled(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
@@ -14,12 +14,7 @@ pub(super) fn object_recalled(entry: &Entry, body: &[u8], views: &mut Views<'_>)
         return Ok(());
     }
     views.withdraw(group, id)?;
-    if let Some(mut state) =
-        views.document(collection::INDICATOR, group, id)?.and_then(|body| read::<IndicatorState>(&body))
-    {
-        state.ended = Some("recalled".into());
-        views.put_document(collection::INDICATOR, group, id, entry.sequence, &write(&state))?;
-    }
+    indicator::recalled(entry, id, views)?;
     withdraw(entry, id, views)
 }
 

@@ -10,9 +10,9 @@ use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
 /// What a group holds of an object.
-pub(super) struct Held {
+pub(crate) struct Held {
     /// Who shared it.
-    pub(super) owner: Option<MemberId>,
+    pub(crate) owner: Option<MemberId>,
     /// From which version on it is revoked, if its owner said so.
     revoked: Option<Timestamp>,
     /// Up to which version it was taken back, if it was.
@@ -20,7 +20,7 @@ pub(super) struct Held {
     /// Whether nothing of it is in use.
     withdrawn: bool,
     /// Whether it holds the version asked for.
-    pub(super) this_version: bool,
+    pub(crate) this_version: bool,
     /// The bytes of that version, unless they were redacted.
     bytes: Option<Vec<u8>>,
 }
@@ -36,7 +36,7 @@ pub(super) enum Standing {
 }
 
 /// What `group` holds of the object `id` and its version.
-pub(super) fn held(
+pub(crate) fn held(
     reading: &Reading<'_>,
     scope: &ReadScope,
     group: GroupId,
@@ -60,7 +60,7 @@ pub(super) fn held(
     }))
 }
 
-/// The objects of one piece as they pass the desk, for those that come twice in it.
+/// The objects of one body as they pass the desk, for those that come twice in it.
 #[derive(Default)]
 pub(super) struct Passed<'p> {
     versions: BTreeMap<(&'p str, Timestamp), &'p [u8]>,
@@ -82,11 +82,7 @@ const RECALLED: Standing = Standing::Refused(
     "stix.version.recalled",
     "its owner took this object back, and who polls was told that it is revoked; share a new object, or a version with a later `modified`",
 );
-const OTHERS: Standing = Standing::Refused(
-    "id",
-    "stix.owner.other",
-    "another member shared this object; only its owner revises it; make one of your own and relate the two",
-);
+const OTHERS: Standing = Standing::Refused("id", "stix.owner.other", super::OTHERS);
 
 impl<'p> Passed<'p> {
     /// What becomes of an object of `member`, and remembers it.

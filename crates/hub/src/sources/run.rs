@@ -376,11 +376,11 @@ pub async fn preview(
 ) -> Result<Preview, RunError> {
     let mut said = say(app, key, source, documents).await?;
     let mut counts = counted(&said, &listed(app, key).await?);
-    let desk = desk(app, key, source, Action::ShareIntelligence)?.dry();
+    let desk = desk(app, key, source, Action::ShareIntelligence)?;
     let mut refused = std::mem::take(&mut said.refused);
     let mut shared = Vec::new();
     for piece in envelopes(&said.objects) {
-        let report = desk.take(&piece, Known::ByVersion).await?;
+        let report = desk.judge(&piece, Known::ByVersion).await?.report;
         tally(&mut counts, report.accepted, report.repeated, report.refused.len());
         let no: BTreeSet<usize> = report.refused.iter().map(|refused| refused.index).collect();
         refused.extend(report.refused);

@@ -36,9 +36,8 @@ const DETAILS_MAX: usize = 1_000;
 /// 404 for a collection that is hidden or absent, 406, 415, 413, 422 for a body that is no envelope or an empty one.
 pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     acceptable(&ask)?;
+    let desk = Desk::of(&ask, group_of(&ask)?)?;
     check_content_type(header_text(&ask.headers, &header::CONTENT_TYPE))?;
-    let group = group_of(&ask)?;
-    let desk = Desk::of(&ask, group)?;
     let received = ask.app.now();
     let bytes = ask.bytes().await?;
     let report = desk.take(&bytes, Known::ByVersion).await.map_err(|problem| match problem.status {
@@ -53,12 +52,17 @@ pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     }
     let refused: BTreeMap<usize, &Refused> =
         report.refused.iter().map(|refused| (refused.index, refused)).collect();
+    let held: BTreeMap<usize, &Refused> = report.held.iter().map(|held| (held.index, held)).collect();
     let (mut successes, mut failures) = (Vec::new(), Vec::new());
     for (index, Sent { id, version }) in sent(&bytes).into_iter().enumerate() {
         let known = refused.get(&index);
         let (into, message) = match known {
             Some(why) => (&mut failures, Some(format!("{}: {} ({})", why.path, why.reason, why.code))),
-            None => (&mut successes, None),
+            None => {
+                let waits =
+                    |why: &&Refused| format!("held back until a curator has looked at it: {}", why.reason);
+                (&mut successes, held.get(&index).map(waits))
+            }
         };
         if into.len() < DETAILS_MAX {
             let id = id.unwrap_or_else(|| format!("objects[{index}]"));

@@ -46,6 +46,11 @@ impl Said {
         self
     }
 
+    /// Every line of the output that is JSON.
+    pub(crate) fn lines(&self) -> Vec<Json> {
+        self.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// The last line of standard output, as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Json {
