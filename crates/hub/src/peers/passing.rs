@@ -309,6 +309,7 @@ impl Entering<'_> {
             envelope.push(bytes).map_err(|error| Problem::fault(&error))?;
         }
         let envelope = envelope.finish(None).map_err(|error| Problem::fault(&error))?;
+        let _alone = self.app.rota().door().await;
         self.record(ways).await?;
         let report = self.desk(Action::ShareIntelligence)?.take(&envelope, Known::ByVersion).await?;
         taken.received += report.accepted as u64;
