@@ -87,7 +87,7 @@ const EVENTS: &str = concat!(
 fn help_is_as_written_down() {
     // Set SHIELDWALL_BLESS=1 to write the golden files anew, and read the difference.
     let bless = std::env::var_os("SHIELDWALL_BLESS").is_some();
-    let pages: [&[&str]; 22] = [
+    let pages: [&[&str]; 24] = [
         &[],
         &["hub"],
         &["sensor"],
@@ -95,6 +95,8 @@ fn help_is_as_written_down() {
         &["match"],
         &["feed", "export"],
         &["feed", "import"],
+        &["feed", "source", "add"],
+        &["peer", "add"],
         &["token", "create"],
         &["token", "list"],
         &["token", "revoke"],

@@ -24,6 +24,7 @@ pub struct Rota {
     wake: Notify,
     asked: Mutex<BTreeSet<Errand>>,
     busy: Mutex<BTreeSet<Errand>>,
+    door: tokio::sync::Mutex<()>,
 }
 
 /// One thing to do.
@@ -48,6 +49,12 @@ impl Rota {
     pub fn ask(&self, errand: Errand) {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(errand);
         self.wake.notify_one();
+    }
+
+    /// The door for what other hubs send, one page at a time: what comes by two ways at once would else be looked for by
+    /// both before either has recorded it, and be recorded twice.
+    pub async fn door(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.door.lock().await
     }
 
     /// The settings have changed.

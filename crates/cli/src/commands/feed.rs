@@ -11,6 +11,7 @@ use shieldwall_model::marking::Tlp;
 
 use crate::client::{Client, HubOptions};
 use crate::commands::export::{self, ExportArgs};
+use crate::commands::source::{self, SourceArgs};
 use crate::console::{Console, Gauge};
 use crate::fault::{Fault, Outcome};
 use crate::figures::{counted, grouped, per_second, rate, took};
@@ -31,6 +32,7 @@ pub(crate) struct FeedArgs {
 pub(crate) enum FeedCommand {
     Export(ExportArgs),
     Import(ImportArgs),
+    Source(SourceArgs),
 }
 
 /// Share files with a sharing group of a hub.
@@ -176,6 +178,7 @@ pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
     let args = match args.command {
         FeedCommand::Export(args) => return export::run(&args, console),
         FeedCommand::Import(args) => args,
+        FeedCommand::Source(args) => return console.wait_for(source::run(args, console)),
     };
     let files_listed = listed(&args.files)?;
     check(&files_listed)?;

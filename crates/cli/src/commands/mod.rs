@@ -16,6 +16,7 @@ pub(crate) mod rebuild;
 pub(crate) mod restore;
 pub(crate) mod search;
 pub(crate) mod sensor;
+pub(crate) mod source;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod verify;

@@ -206,7 +206,10 @@ impl Stage {
                 | "/api/v1/searches"
                 | "/api/v1/tokens"
                 | "/api/v1/users"
-                | "/api/v1/matrix",
+                | "/api/v1/matrix"
+                | "/api/v1/exchange"
+                | "/api/v1/peers"
+                | "/api/v1/sources",
             ) => client.get(route.path).await,
             ("GET", "/api/v1/stream") => Answer::head_of(client.request(Method::GET, route.path)).await,
             ("GET", "/api/v1/objects" | "/api/v1/ledger/entries" | "/api/v1/held") => {
@@ -232,6 +235,27 @@ impl Stage {
             }
             ("GET", "/api/v1/ledger/{group}/verify") => {
                 client.get(&format!("/api/v1/ledger/{group}/verify")).await
+            }
+            ("GET", "/api/v1/exchange/{group}") => client.get(&format!("/api/v1/exchange/{group}")).await,
+            ("POST", "/api/v1/exchange/{group}") => {
+                let hub = "hub--00000000-0000-5000-8000-000000000001";
+                let page = json!({"hub": hub, "realm": "real", "items": []});
+                client.post_json(&format!("/api/v1/exchange/{group}"), &page).await
+            }
+            ("POST", "/api/v1/peers") => client.post_json(route.path, &new_peer(&name, side)).await,
+            ("POST", "/api/v1/sources") => client.post_json(route.path, &new_source(&name, side)).await,
+            (_, path) if path.starts_with("/api/v1/peers/{id}") => {
+                let path = path.replace("{id}", &self.fresh_peer(side).await);
+                match (route.method.as_str(), path.ends_with("/pause")) {
+                    ("POST", true) => client.post_json(&path, &json!({"paused": true})).await,
+                    _ => Answer::to(client.change(route.method.clone(), &path)).await,
+                }
+            }
+            (_, path) if path.starts_with("/api/v1/sources/{id}") => {
+                let path = path.replace("{id}", &self.fresh_source(side).await);
+                let request = client.change(route.method.clone(), &path);
+                let takes = path.ends_with("/run") || path.ends_with("/preview");
+                Answer::to(if takes { request.body("198.51.100.9") } else { request }).await
             }
             ("POST", "/api/v1/sightings") => {
                 let key = format!("key-of-cell-{}", world.number());
@@ -319,6 +343,18 @@ impl Stage {
         let page = client.get("/intelligence/saved").await.text();
         let row = page.split(&name).nth(1).and_then(|rest| rest.split("/intelligence/saved/").nth(1));
         row.and_then(|rest| rest.split('/').next()).map_or_else(|| ABSENT.to_owned(), str::to_owned)
+    }
+
+    async fn fresh_peer(&self, side: &Side) -> String {
+        let new = new_peer(&format!("name {}", self.world.number()), side);
+        let made = self.world.operator().post_json("/api/v1/peers", &new).await.expect(200).json();
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn fresh_source(&self, side: &Side) -> String {
+        let new = new_source(&format!("name {}", self.world.number()), side);
+        let made = side.owner.post_json("/api/v1/sources", &new).await.expect(200).json();
+        made["id"].as_str().unwrap().to_owned()
     }
 
     async fn fresh_token(&self, side: &Side) -> String {
@@ -445,6 +481,8 @@ impl Stage {
                 | "/tokens"
                 | "/people"
                 | "/ledger"
+                | "/intelligence/peers"
+                | "/intelligence/sources"
                 | "/sign-in",
             ) => client.get(route.path).await,
             ("GET", "/assets/{file}") => client.get(&format!("/assets/{}", self.asset)).await,
@@ -534,6 +572,30 @@ impl Stage {
                     [("name", name.as_str()), ("ceiling", "GREEN"), ("names", "hidden"), ("members", "PT")];
                 client.post_form("/groups", &fields).await
             }
+            ("POST", "/intelligence/peers") => {
+                let group = group.to_string();
+                let fields = [
+                    ("name", name.as_str()),
+                    ("kind", "hub"),
+                    ("url", "http://127.0.0.1:9/"),
+                    ("member", side.member),
+                    ("group", group.as_str()),
+                ];
+                client.post_form(route.path, &fields).await
+            }
+            ("POST", path) if path.starts_with("/intelligence/peers/{id}") => {
+                let path = path.replace("{id}", &self.fresh_peer(side).await);
+                client.post_form(&path, &[("paused", "yes")]).await
+            }
+            ("POST", "/intelligence/sources") => {
+                let group = group.to_string();
+                let fields = [("name", name.as_str()), ("format", "plain"), ("group", group.as_str())];
+                client.post_form(route.path, &fields).await
+            }
+            ("POST", path) if path.starts_with("/intelligence/sources/{id}") => {
+                let path = path.replace("{id}", &self.fresh_source(side).await);
+                client.post_form(&path, &[("content", "198.51.100.9")]).await
+            }
             ("POST", "/tokens") => {
                 let fields =
                     [("label", name.as_str()), ("member", side.member), ("role", "observer"), ("days", "7")];
@@ -558,6 +620,17 @@ impl Stage {
             _ => return None,
         })
     }
+}
+
+/// A peer of this side that rests before its first run is due: nobody answers there.
+fn new_peer(name: &str, side: &Side) -> Json {
+    json!({"name": name, "kind": "hub", "url": "http://127.0.0.1:9/", "member": side.member,
+        "groups": [{"group": side.group}], "interval_seconds": 86_400})
+}
+
+/// A source of this side whose content is handed in.
+fn new_source(name: &str, side: &Side) -> Json {
+    json!({"name": name, "format": "plain", "group": side.group})
 }
 
 /// What came of one request, in a word or two.

@@ -27,6 +27,7 @@ mod notify;
 mod openapi;
 mod peers;
 mod search;
+mod sources;
 mod stix_door;
 mod support;
 mod taxii;

@@ -65,7 +65,11 @@ impl Wall {
     fn go_on(&mut self) {
         let listen = self.url.trim_start_matches("http://").to_owned();
         self.process = Some(HubProcess::start_with(&self.data, &listen, &LOOPBACK));
-        // Connections to the one that died are of no use.
+        self.renew();
+    }
+
+    /// Connections to a hub that died are of no use.
+    fn renew(&mut self) {
         for client in [&mut self.operator, &mut self.analyst] {
             *client = Client::token(plain_http(), self.url.clone(), client.secret().to_owned());
         }
@@ -470,7 +474,15 @@ async fn a_taxii_server_is_pulled_from_and_pushed_to() {
 async fn secrets_of_peers_are_told_nobody() {
     let place = Workplace::new();
     let north = Wall::start(&place, "north", &["south"]).await;
-    let south = Wall::start(&place, "south", &["north"]).await;
+    let mut south = Wall::start(&place, "south", &["north"]).await;
+    // Once more, with everything logged that can be.
+    south.kill();
+    let log = place.path().join("log");
+    let more = ["--log", "trace", LOOPBACK[0], LOOPBACK[1]];
+    let listen = south.url.trim_start_matches("http://").to_owned();
+    let file = std::fs::File::create(&log).unwrap();
+    south.process = Some(HubProcess::start_logging(&south.data, &listen, &more, file));
+    south.renew();
     let secrets: Vec<String> =
         (0..20).map(|number| format!("planted-secret-{number:02}-of-a-peer")).collect();
     for (at, secret) in secrets.iter().enumerate() {
@@ -496,6 +508,9 @@ async fn secrets_of_peers_are_told_nobody() {
         told.push_str(&south.operator.get(path).await.text());
     }
     assert!(told.contains("peer 19"));
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("exchange broke off") && logged.len() > 10_000, "{} bytes logged", logged.len());
+    told.push_str(&logged);
     let backup = place.path().join("backup");
     let (data, to) = (south.data.to_str().unwrap(), backup.to_str().unwrap());
     run(["backup", "--data", data, "--to", to]).expect(0);
@@ -513,5 +528,6 @@ async fn secrets_of_peers_are_told_nobody() {
     assert!(searched > 10_000);
     let found: Vec<&String> = secrets.iter().filter(|secret| told.contains(secret.as_str())).collect();
     assert_eq!(found, Vec::<&String>::new());
-    println!("20 planted secrets: 0 in answers, metrics and {searched} bytes of backup");
+    let logged = logged.len();
+    println!("20 planted secrets: 0 in answers, metrics, {logged} bytes of log and {searched} of backup");
 }

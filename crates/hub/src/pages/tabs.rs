@@ -23,6 +23,8 @@ const INTELLIGENCE: &[(&str, &str, Action)] = &[
     ("/intelligence/saved", "tab-saved", Action::KeepSearches),
     ("/intelligence/held", "tab-held", Action::ReadIntelligence),
     ("/intelligence/feeds", "tab-feeds", Action::PullFeeds),
+    ("/intelligence/sources", "tab-sources", Action::ManageSources),
+    ("/intelligence/peers", "tab-peers", Action::ReadPeers),
 ];
 
 /// The tabs under Intelligence for this reader, `current` being the address of the page shown.

@@ -1,7 +1,7 @@
 //! What passes: out of a group's log for a peer, and from a peer in by the one door.
 
 use serde_json::value::RawValue;
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_REVOKED, OBJECT_SHARED, Recalled};
 use shieldwall_exchange::peer::{
     self, EXCHANGE_RECEIVED, HubId, Item, Passage, Passing, Recall, Received, ReceivedItem, Taken, Terms,
     passage_key,
@@ -25,8 +25,6 @@ use crate::problem::Problem;
 pub const PAGE_ENTRIES_MAX: usize = 250;
 /// No more objects go on a page beyond this many bytes.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Entry kind: an object taken back, in a version that says so; for peers that know of recalls by that alone.
-const OBJECT_REVOKED: &str = "object.revoked";
 
 /// What is asked of a group's log for a peer.
 pub struct Outward {
@@ -161,7 +159,8 @@ fn leaving(
             return Ok(None);
         }
         let passing = (object.object_type().to_owned(), version, object.tlp);
-        return judged(reading, scope, asked, object.id.as_str(), passing).map(|judged| {
+        let by = if entry.kind == OBJECT_SHARED { By::Sharing } else { By::TakingBack };
+        return judged(reading, scope, asked, object.id.as_str(), passing, by).map(|judged| {
             Some(judged.map(|passage| Leaving { passage, what: What::Object(body.to_vec()) }))
         });
     };
@@ -171,7 +170,16 @@ fn leaving(
     }
     let passing = (latest.object_type.clone(), latest.version, latest.marking);
     let what = What::Recall(Recall { id: id.clone(), reason: recall.unwrap_or_default() });
-    Ok(Some(judged(reading, scope, asked, &id, passing)?.map(|passage| Leaving { passage, what })))
+    Ok(Some(
+        judged(reading, scope, asked, &id, passing, By::TakingBack)?.map(|passage| Leaving { passage, what }),
+    ))
+}
+
+/// What an entry did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Sharing,
+    TakingBack,
 }
 
 fn judged(
@@ -180,12 +188,42 @@ fn judged(
     asked: &Outward,
     id: &str,
     (object_type, version, marking): (String, Timestamp, Option<Tlp>),
+    by: By,
 ) -> Result<Result<Passage, peer::Stopped>, ReadError> {
-    let key = passage_key(id, version);
-    let passage = reading.document(scope, collection::PASSAGE, asked.group, &key)?;
-    let passage = passage.and_then(|found| serde_json::from_slice::<Passage>(&found.body).ok());
+    let passage = passage_of(reading, scope, asked.group, id, version, by == By::TakingBack)?;
     let passing = Passing { object_type: &object_type, version, marking, passage: passage.as_ref() };
     Ok(peer::leaves(&passing, asked.ceiling, &asked.terms, asked.here, asked.to, asked.now))
+}
+
+/// How a version of an object came here; of one made here when it was taken back, how the versions before it did.
+fn passage_of(
+    reading: &Reading<'_>,
+    scope: &ReadScope,
+    group: GroupId,
+    id: &str,
+    version: Timestamp,
+    taken_back: bool,
+) -> Result<Option<Passage>, ReadError> {
+    let of = |version| {
+        let found = reading.document(scope, collection::PASSAGE, group, &passage_key(id, version))?;
+        Ok::<_, ReadError>(found.and_then(|found| serde_json::from_slice::<Passage>(&found.body).ok()))
+    };
+    let here = of(version)?;
+    if here.is_some() || !taken_back {
+        return Ok(here);
+    }
+    let query = ObjectQuery {
+        ids: vec![id.to_owned()],
+        versions: VersionFilter::every(),
+        include_withdrawn: true,
+        ..ObjectQuery::new(group, limits::PAGE_ITEMS_MAX)
+    };
+    for row in reading.manifest(scope, &query)?.rows.iter().rev() {
+        if let Some(passage) = of(row.version)? {
+            return Ok(Some(passage));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes what a peer sent into a group, for the peer's member. Objects held already and recalls of what is not there
@@ -271,6 +309,7 @@ impl Entering<'_> {
             envelope.push(bytes).map_err(|error| Problem::fault(&error))?;
         }
         let envelope = envelope.finish(None).map_err(|error| Problem::fault(&error))?;
+        let _alone = self.app.rota().door().await;
         self.record(ways).await?;
         let report = self.desk(Action::ShareIntelligence)?.take(&envelope, Known::ByVersion).await?;
         taken.received += report.accepted as u64;

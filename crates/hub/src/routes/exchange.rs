@@ -1,7 +1,7 @@
 //! The routes of exchange with others: peers, what two hubs tell each other, and sources.
 
 use super::{AFTER, Face, Route, Run, about, delete, get, post};
-use crate::api;
+use crate::{api, pages};
 use shieldwall_model::access::Action;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -116,6 +116,84 @@ pub(super) fn routes() -> Vec<Route> {
             about("Take in the content in the body, or have it fetched at once")
                 .query(&[("confirm", "`yes` to take back more than half of what was listed")])
                 .gives::<crate::sources::Counts>(),
+        ),
+    ]
+}
+
+/// The pages of the same.
+pub(super) fn page_routes() -> Vec<Route> {
+    use Action as A;
+    let page = Face::Page;
+    vec![
+        get(
+            "/intelligence/peers",
+            A::ReadPeers,
+            page,
+            guarded!(pages::peers::page),
+            about("Other hubs and servers, and how exchange goes"),
+        ),
+        post(
+            "/intelligence/peers",
+            A::ManagePeers,
+            page,
+            guarded!(pages::peers::add),
+            about("Set up a peer"),
+        ),
+        post(
+            "/intelligence/peers/{id}/pause",
+            A::ManagePeers,
+            page,
+            guarded!(pages::peers::pause),
+            about("Have a peer rest, or go on"),
+        ),
+        post(
+            "/intelligence/peers/{id}/run",
+            A::ManagePeers,
+            page,
+            guarded!(pages::peers::run),
+            about("Exchange with a peer at once"),
+        ),
+        post(
+            "/intelligence/peers/{id}/remove",
+            A::ManagePeers,
+            page,
+            guarded!(pages::peers::remove),
+            about("Remove a peer"),
+        ),
+        get(
+            "/intelligence/sources",
+            A::ManageSources,
+            page,
+            guarded!(pages::sources::page),
+            about("What a member takes in on its own"),
+        ),
+        post(
+            "/intelligence/sources",
+            A::ManageSources,
+            page,
+            guarded!(pages::sources::add),
+            about("Set up a source"),
+        ),
+        post(
+            "/intelligence/sources/{id}/preview",
+            A::ManageSources,
+            page,
+            guarded!(pages::sources::look),
+            about("What a run would bring"),
+        ),
+        post(
+            "/intelligence/sources/{id}/run",
+            A::ManageSources,
+            page,
+            guarded!(pages::sources::run),
+            about("Take in what a source says"),
+        ),
+        post(
+            "/intelligence/sources/{id}/remove",
+            A::ManageSources,
+            page,
+            guarded!(pages::sources::remove),
+            about("Remove a source"),
         ),
     ]
 }

@@ -148,6 +148,7 @@ pub fn table() -> &'static [Route] {
             searches::routes(),
             taxii::routes(),
             pages::routes(),
+            exchange::page_routes(),
         ]
         .into_iter()
         .flatten()

@@ -72,10 +72,16 @@ impl HubProcess {
 
     /// The same, set up further by `more` arguments.
     pub(crate) fn start_with(data: &Path, listen: &str, more: &[&str]) -> Self {
+        let more: Vec<&str> = ["--log", "error"].iter().chain(more).copied().collect();
+        Self::start_logging(data, listen, &more, Stdio::inherit())
+    }
+
+    /// The same, with its log written to `log`; how much it logs is for `more` to say.
+    pub(crate) fn start_logging(data: &Path, listen: &str, more: &[&str], log: impl Into<Stdio>) -> Self {
         let data = data.to_str().expect("a path of text");
-        let arguments = ["hub", "--data", data, "--listen", listen, "--json", "--log", "error"];
-        let mut child =
-            command(arguments.iter().chain(more)).stdout(Stdio::piped()).spawn().expect("the hub starts");
+        let arguments = ["hub", "--data", data, "--listen", listen, "--json"];
+        let mut command = command(arguments.iter().chain(more));
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the hub starts");
         let mut line = String::new();
         let read = BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line);
         let told: Json = read
