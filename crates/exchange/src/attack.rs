@@ -145,7 +145,10 @@ fn lay(matrix: &Raw<'_>, tactics: &BTreeMap<String, Raw<'_>>, techniques: &[Raw<
                 name: tactic.name.to_string(),
                 techniques: column(techniques.iter().filter(|raw| {
                     of_domain(raw)
-                        && raw.kill_chain_phases.iter().any(|phase| phase.phase_name == *tactic.x_mitre_shortname)
+                        && raw
+                            .kill_chain_phases
+                            .iter()
+                            .any(|phase| phase.phase_name == *tactic.x_mitre_shortname)
                 })),
             })
             .collect(),
@@ -175,7 +178,8 @@ fn by_phases(techniques: &[&Raw<'_>], tactics: &BTreeMap<String, Raw<'_>>) -> Ve
                 .into_iter()
                 .map(|(phase, techniques)| Tactic {
                     id: named(phase).map(|tactic| tactic.id.to_string()),
-                    name: named(phase).map_or_else(|| phase.replace('-', " "), |tactic| tactic.name.to_string()),
+                    name: named(phase)
+                        .map_or_else(|| phase.replace('-', " "), |tactic| tactic.name.to_string()),
                     techniques: column(techniques.into_iter()),
                 })
                 .collect(),
@@ -257,10 +261,13 @@ mod tests {
         let columns: Vec<(&str, Vec<&str>)> = found[0]
             .tactics
             .iter()
-            .map(|tactic| (tactic.name.as_str(), tactic.techniques.iter().map(|one| one.number.as_str()).collect()))
+            .map(|tactic| {
+                (tactic.name.as_str(), tactic.techniques.iter().map(|one| one.number.as_str()).collect())
+            })
             .collect();
         assert_eq!(columns, [("Tactic 2", vec!["T5"]), ("Tactic 1", vec!["T1"])]);
-        let parts: Vec<&str> = found[0].tactics[1].techniques[0].parts.iter().map(|part| part.number.as_str()).collect();
+        let parts: Vec<&str> =
+            found[0].tactics[1].techniques[0].parts.iter().map(|part| part.number.as_str()).collect();
         assert_eq!(parts, ["T1.001", "T1.002"]);
         assert_eq!(found[1].tactics[0].techniques.len(), 2);
     }
@@ -268,7 +275,10 @@ mod tests {
     #[test]
     fn patterns_without_a_matrix_are_laid_out_by_the_phases_they_name() {
         let found = laid(&[technique(1, "T1", "execution", &[]), technique(2, "T9.001", "execution", &[])]);
-        assert_eq!((found[0].domain.as_str(), found[0].tactics[0].name.as_str()), ("mitre-attack", "execution"));
+        assert_eq!(
+            (found[0].domain.as_str(), found[0].tactics[0].name.as_str()),
+            ("mitre-attack", "execution")
+        );
         assert_eq!(found[0].tactics[0].techniques.len(), 2, "a part without its technique stands by itself");
     }
 
@@ -292,7 +302,12 @@ mod tests {
             let text = std::fs::read(format!("{data}/attack/{file}")).unwrap();
             let checked = crate::stix::read_bundle(&text).unwrap();
             let found = matrices(checked.accepted.iter().map(|object| object.slice(&text)));
-            assert_eq!(found.len(), 1, "{file}: {:?}", found.iter().map(|matrix| &matrix.domain).collect::<Vec<_>>());
+            assert_eq!(
+                found.len(),
+                1,
+                "{file}: {:?}",
+                found.iter().map(|matrix| &matrix.domain).collect::<Vec<_>>()
+            );
             assert_eq!((found[0].domain.as_str(), found[0].tactics.len()), (domain, tactics), "{file}");
             let techniques: usize = found[0].tactics.iter().map(|tactic| tactic.techniques.len()).sum();
             assert!(techniques > most, "{file}: {techniques}");

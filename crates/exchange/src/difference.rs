@@ -82,11 +82,23 @@ impl Differences {
     }
 
     fn gone(&mut self, path: String, value: &Value) {
-        self.push(|| Change { path, kind: Kind::Removed, before: Some(shown(value)), after: None, words: vec![] });
+        self.push(|| Change {
+            path,
+            kind: Kind::Removed,
+            before: Some(shown(value)),
+            after: None,
+            words: vec![],
+        });
     }
 
     fn new(&mut self, path: String, value: &Value) {
-        self.push(|| Change { path, kind: Kind::Added, before: None, after: Some(shown(value)), words: vec![] });
+        self.push(|| Change {
+            path,
+            kind: Kind::Added,
+            before: None,
+            after: Some(shown(value)),
+            words: vec![],
+        });
     }
 
     fn changed(&mut self, path: String, before: &Value, after: &Value) {
@@ -260,24 +272,29 @@ mod tests {
 
     #[test]
     fn the_same_values_in_another_order_are_one_change_and_a_second_of_a_kind_is_new() {
-        assert_eq!(told(&json!({"l": ["a", "b"]}), &json!({"l": ["b", "a"]})), [("l".to_owned(), Kind::Changed)]);
+        assert_eq!(
+            told(&json!({"l": ["a", "b"]}), &json!({"l": ["b", "a"]})),
+            [("l".to_owned(), Kind::Changed)]
+        );
         assert_eq!(told(&json!({"l": ["a"]}), &json!({"l": ["a", "a"]})), [("l[1]".to_owned(), Kind::Added)]);
-        assert_eq!(told(&json!({"l": ["a", "a"]}), &json!({"l": ["a"]})), [("l[1]".to_owned(), Kind::Removed)]);
+        assert_eq!(
+            told(&json!({"l": ["a", "a"]}), &json!({"l": ["a"]})),
+            [("l[1]".to_owned(), Kind::Removed)]
+        );
     }
 
     #[test]
     fn an_element_put_between_others_is_the_only_change() {
         let (a, b, c) = (json!({"n": 1}), json!({"n": 2}), json!({"n": 3}));
-        assert_eq!(
-            told(&json!({"l": [a, c]}), &json!({"l": [a, b, c]})),
-            [("l[1]".to_owned(), Kind::Added)]
-        );
+        assert_eq!(told(&json!({"l": [a, c]}), &json!({"l": [a, b, c]})), [("l[1]".to_owned(), Kind::Added)]);
     }
 
     #[test]
     fn long_texts_are_compared_word_by_word() {
-        let before = json!({"description": "The dropper asks a name that does not exist, and stops if it does."});
-        let after = json!({"description": "The dropper asks a name that must not exist, and stops if it does."});
+        let before =
+            json!({"description": "The dropper asks a name that does not exist, and stops if it does."});
+        let after =
+            json!({"description": "The dropper asks a name that must not exist, and stops if it does."});
         let found = between(&before, &after);
         let marked: Vec<(Option<Kind>, &str)> =
             found.changes[0].words.iter().map(|piece| (piece.kind, piece.text.as_str())).collect();
@@ -296,14 +313,19 @@ mod tests {
 
     #[test]
     fn more_changes_than_are_told_are_counted() {
-        let after: Map<String, Value> = (0..CHANGES_MAX + 7).map(|n| (format!("k{n:04}"), json!(n))).collect();
+        let after: Map<String, Value> =
+            (0..CHANGES_MAX + 7).map(|n| (format!("k{n:04}"), json!(n))).collect();
         let found = between(&json!({}), &Value::Object(after));
         assert_eq!((found.changes.len(), found.more), (CHANGES_MAX, 7));
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), (0..5).prop_map(Value::from),
-            "[ab ]{0,3}".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..5).prop_map(Value::from),
+            "[ab ]{0,3}".prop_map(Value::from)
+        ];
         leaf.prop_recursive(4, 40, 6, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),

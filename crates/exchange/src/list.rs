@@ -366,7 +366,8 @@ mod tests {
         let csv = b"when,Host,note\n2026-01-01,evil.example,c2\n2026-01-02,bad.example,\n";
         for mapping in [by("host", Some("NOTE")), by("2", Some("3"))] {
             let list = read_csv_by(csv, &mapping).unwrap();
-            let read: Vec<_> = list.items.iter().map(|item| (item.value.to_string(), item.label.clone())).collect();
+            let read: Vec<_> =
+                list.items.iter().map(|item| (item.value.to_string(), item.label.clone())).collect();
             assert_eq!(read, [("evil.example".into(), Some("c2".into())), ("bad.example".into(), None)]);
             assert_eq!(list.refused, []);
         }

@@ -175,7 +175,8 @@ impl Desk {
         for piece in fitting.chunks(limits::COMMIT_ENTRIES_MAX) {
             self.judge_piece(piece, known, &mut passed, &mut fresh, &mut report).await?;
         }
-        let good = fitting.into_iter().zip(fresh).filter_map(|(fitting, fresh)| Some(Good::of(fitting, fresh?)));
+        let good =
+            fitting.into_iter().zip(fresh).filter_map(|(fitting, fresh)| Some(Good::of(fitting, fresh?)));
         let good: Vec<Good> = good.collect();
         let held_back = self.hold_back(&suspicious, known, &mut report).await?;
         report.refused.sort_by_key(|refused| refused.index);

@@ -39,10 +39,12 @@ pub(crate) fn parts<'b>(body: &'b [u8], boundary: &str) -> Vec<Part<'b>> {
     while found.len() < PARTS_MAX {
         // `--` after a boundary ends the form, a line break opens a part.
         let Some(open) = rest.strip_prefix(b"\r\n") else { break };
-        let Some(head_end) = find(open.get(..open.len().min(HEAD_BYTES_MAX)).unwrap_or(open), b"\r\n\r\n") else {
+        let Some(head_end) = find(open.get(..open.len().min(HEAD_BYTES_MAX)).unwrap_or(open), b"\r\n\r\n")
+        else {
             break;
         };
-        let (head, content) = (open.get(..head_end).unwrap_or_default(), open.get(head_end + 4..).unwrap_or_default());
+        let (head, content) =
+            (open.get(..head_end).unwrap_or_default(), open.get(head_end + 4..).unwrap_or_default());
         let Some(end) = find(content, between.as_bytes()) else { break };
         let Some((name, is_file)) = std::str::from_utf8(head).ok().and_then(disposition) else { break };
         found.push(Part { name, is_file, bytes: content.get(..end).unwrap_or_default() });
@@ -90,8 +92,11 @@ mod tests {
     fn body(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
         let mut body = Vec::new();
         for (name, file, bytes) in parts {
-            let file = file.map_or(String::new(), |file| format!("; filename=\"{file}\"\r\nContent-Type: text/plain"));
-            body.extend(format!("------x7\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").bytes());
+            let file = file
+                .map_or(String::new(), |file| format!("; filename=\"{file}\"\r\nContent-Type: text/plain"));
+            body.extend(
+                format!("------x7\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").bytes(),
+            );
             body.extend(*bytes);
             body.extend(b"\r\n");
         }
@@ -101,19 +106,30 @@ mod tests {
 
     #[test]
     fn fields_and_files_are_told_apart() {
-        let sent = body(&[("csrf", None, b"abc"), ("file", Some("a.csv"), b"x,y\r\n--z\r\n1,2"), ("empty", Some(""), b"")]);
+        let sent = body(&[
+            ("csrf", None, b"abc"),
+            ("file", Some("a.csv"), b"x,y\r\n--z\r\n1,2"),
+            ("empty", Some(""), b""),
+        ]);
         let read = parts(&sent, boundary(KIND).unwrap());
-        let told: Vec<(&str, bool, &[u8])> = read.iter().map(|part| (part.name, part.is_file, part.bytes)).collect();
+        let told: Vec<(&str, bool, &[u8])> =
+            read.iter().map(|part| (part.name, part.is_file, part.bytes)).collect();
         assert_eq!(
             told,
-            [("csrf", false, &b"abc"[..]), ("file", true, &b"x,y\r\n--z\r\n1,2"[..]), ("empty", true, &b""[..])]
+            [
+                ("csrf", false, &b"abc"[..]),
+                ("file", true, &b"x,y\r\n--z\r\n1,2"[..]),
+                ("empty", true, &b""[..])
+            ]
         );
     }
 
     #[test]
     fn only_a_form_with_files_has_a_boundary() {
         assert_eq!(boundary("multipart/form-data; charset=utf-8; boundary=\"a b\""), Some("a b"));
-        for other in ["application/x-www-form-urlencoded", "multipart/form-data", "multipart/mixed; boundary=a", ""] {
+        for other in
+            ["application/x-www-form-urlencoded", "multipart/form-data", "multipart/mixed; boundary=a", ""]
+        {
             assert_eq!(boundary(other), None, "{other}");
         }
     }

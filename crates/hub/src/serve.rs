@@ -240,21 +240,15 @@ async fn csrf(wanted: &str, headers: &HeaderMap, body: Body) -> Result<Body, Pro
             "this form has grown old; load the page again and send it once more",
         )
     };
-    let is_form = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
+    let is_form =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
             value.starts_with("application/x-www-form-urlencoded") || multipart::boundary(value).is_some()
         });
     if !is_form {
         return Err(wrong());
     }
     let bytes = axum::body::to_bytes(body, limits::BODY_BYTES_MAX).await.map_err(|_| wrong())?;
-    if Form::read(headers, &bytes).all("csrf").any(equal) {
-        Ok(Body::from(bytes))
-    } else {
-        Err(wrong())
-    }
+    if Form::read(headers, &bytes).all("csrf").any(equal) { Ok(Body::from(bytes)) } else { Err(wrong()) }
 }
 
 /// A problem in the manner of the route's face.

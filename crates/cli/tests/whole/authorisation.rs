@@ -120,7 +120,8 @@ async fn misp_event(owner: &Client, group: GroupId) -> MispIds {
         "Attribute": [{"type": "domain", "value": "matrix.evil-cdn.example", "to_ids": true}],
         "Object": [{"name": "file", "meta-category": "file", "Attribute": [
             {"type": "md5", "object_relation": "md5", "value": "0123456789abcdef0123456789abcdef", "to_ids": true}]}]}});
-    let request = owner.change(Method::POST, "/misp/events/add").header("shieldwall-group", group.to_string());
+    let request =
+        owner.change(Method::POST, "/misp/events/add").header("shieldwall-group", group.to_string());
     let made = Answer::to(request.json(&event)).await.expect(200).json();
     let text = |value: &Json| value["uuid"].as_str().expect("a UUID").to_owned();
     let event = &made["Event"];
@@ -165,9 +166,7 @@ impl Stage {
     /// Sends what the route is for, so that whoever may succeeds; `None` for a route nobody thought of.
     async fn ask(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
         match route.face {
-            Face::Api if route.path.starts_with("/feeds/misp/") => {
-                self.ask_misp(route, reader, side).await
-            }
+            Face::Api if route.path.starts_with("/feeds/misp/") => self.ask_misp(route, reader, side).await,
             Face::Misp => self.ask_misp(route, reader, side).await,
             Face::Api | Face::Stream => self.ask_api(route, reader, side).await,
             Face::Taxii => self.ask_taxii(route, reader, side).await,

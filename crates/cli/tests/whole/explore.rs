@@ -44,8 +44,11 @@ fn id_of(object: &str) -> String {
 /// A matrix of one tactic and one technique, and malware that uses it.
 fn attack() -> (Vec<String>, String, String) {
     let reference = |number: &str| json!([{"source_name": "mitre-attack", "external_id": number}]);
-    let tactic =
-        object("x-mitre-tactic", 1, &json!({"x_mitre_shortname": "spread", "external_references": reference("TA1")}));
+    let tactic = object(
+        "x-mitre-tactic",
+        1,
+        &json!({"x_mitre_shortname": "spread", "external_references": reference("TA1")}),
+    );
     let technique = object(
         "attack-pattern",
         1,
@@ -81,7 +84,10 @@ async fn a_graph_is_read_by_pages_without_loss_and_taken_away_as_a_bundle() {
     loop {
         let path = after.as_ref().map_or_else(|| path.clone(), |after| format!("{path}&after={after}"));
         let page = analyst.get_json(&path).await;
-        assert_eq!((page["nodes"][0]["id"].as_str(), page["total"].as_u64()), (Some(&*id_of(&centre)), Some(30)));
+        assert_eq!(
+            (page["nodes"][0]["id"].as_str(), page["total"].as_u64()),
+            (Some(&*id_of(&centre)), Some(30))
+        );
         for node in page["nodes"].as_array().unwrap().iter().skip(1) {
             assert!(found.insert(node["id"].as_str().unwrap().to_owned()), "{node} came twice");
         }
@@ -112,7 +118,8 @@ async fn a_graph_is_read_by_pages_without_loss_and_taken_away_as_a_bundle() {
 async fn the_matrix_counts_what_its_reader_may_see_and_nothing_else() {
     let world = World::start().await;
     let theirs = world.group("Iberian desk", "AMBER", "shown", &["ES", "FR"]).await;
-    let (luxembourg, spain) = (world.token("LU", Role::Analyst).await, world.token("ES", Role::Analyst).await);
+    let (luxembourg, spain) =
+        (world.token("LU", Role::Analyst).await, world.token("ES", Role::Analyst).await);
     let alliance = shieldwall_model::id::GroupId::ALLIANCE.to_string();
     let (objects, technique, malware) = attack();
     shared(&luxembourg, &alliance, &objects).await;
@@ -123,16 +130,27 @@ async fn the_matrix_counts_what_its_reader_may_see_and_nothing_else() {
     assert_eq!(seen(&before), json!({"users": 1, "indicators": 0, "warnings": 0, "sightings": 0}));
 
     // In a group Luxembourg is not party to, an indicator of the malware is shared and sighted.
-    let (id, sign) =
-        indicator(world.member("ES").id, &domain("hidden.evil-cdn.example"), IndicatorRole::Malicious, world.now());
+    let (id, sign) = indicator(
+        world.member("ES").id,
+        &domain("hidden.evil-cdn.example"),
+        IndicatorRole::Malicious,
+        world.now(),
+    );
     shared(&spain, &theirs.id.to_string(), &[sign, tie(2, id.as_str(), "indicates", &malware)]).await;
     let sensor = world.token("FR", Role::Sensor).await;
     let now = world.now().to_string();
     let sighting = json!({"sightings": [{"group": theirs.id, "indicator": id.as_str(), "first_seen": now,
         "last_seen": now, "count": 5, "kind": "domain-name", "field": "dns.rrname", "value": "withheld", "detected": now}]});
-    let report = sensor.change(Method::POST, "/api/v1/sightings").header("idempotency-key", "hidden-one").json(&sighting);
+    let report = sensor
+        .change(Method::POST, "/api/v1/sightings")
+        .header("idempotency-key", "hidden-one")
+        .json(&sighting);
     assert_eq!(Answer::to(report).await.expect(200).json()["accepted"], 1);
-    assert_eq!(luxembourg.get_json("/api/v1/matrix").await, before, "the same to the byte for whoever is outside");
+    assert_eq!(
+        luxembourg.get_json("/api/v1/matrix").await,
+        before,
+        "the same to the byte for whoever is outside"
+    );
     let inside = spain.get_json("/api/v1/matrix").await;
     assert_eq!(seen(&inside), json!({"users": 1, "indicators": 1, "warnings": 1, "sightings": 5}));
 
@@ -158,7 +176,10 @@ async fn a_preview_records_nothing_and_says_what_sharing_then_does() {
         "Kelp",
         world.now(),
     );
-    estonia.post(&format!("/api/v1/objects?{query}"), "application/json", theirs.bundle.clone()).await.expect(200);
+    estonia
+        .post(&format!("/api/v1/objects?{query}"), "application/json", theirs.bundle.clone())
+        .await
+        .expect(200);
     let red = object(
         "tool",
         1,
@@ -177,11 +198,19 @@ async fn a_preview_records_nothing_and_says_what_sharing_then_does() {
         .await
         .expect(200)
         .json();
-    assert_eq!(analyst.get_json(&format!("/api/v1/ledger/entries?{query}")).await, entries, "nothing was recorded");
+    assert_eq!(
+        analyst.get_json(&format!("/api/v1/ledger/entries?{query}")).await,
+        entries,
+        "nothing was recorded"
+    );
     assert_eq!(preview["format"], "stix");
     assert_eq!(preview["shared"].as_array().unwrap().len(), 1);
-    let members: Vec<&str> =
-        preview["audiences"][0]["members"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let members: Vec<&str> = preview["audiences"][0]["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
     assert_eq!(members, ["Estonia", "Luxembourg"]);
     let report =
         analyst.post(&format!("/api/v1/objects?{query}"), "application/json", body).await.expect(200).json();
@@ -197,7 +226,10 @@ async fn a_preview_records_nothing_and_says_what_sharing_then_does() {
     let prose = analyst.post(&path, "text/plain", text).await.expect(200).json();
     assert_eq!((prose["format"].as_str(), prose["report"]["accepted"].as_u64()), (Some("prose"), Some(2)));
     assert_eq!(prose["shared"][0]["marking"], "GREEN");
-    analyst.post(&format!("/api/v1/objects/preview?{query}&format=verse"), "text/plain", "x").await.expect(400);
+    analyst
+        .post(&format!("/api/v1/objects/preview?{query}&format=verse"), "text/plain", "x")
+        .await
+        .expect(400);
     world.token("ES", Role::Analyst).await.post(&path, "text/plain", "evil.example").await.expect(404);
     world.end().await;
 }
@@ -222,7 +254,8 @@ async fn a_file_is_shared_by_form_and_only_with_the_forms_own_token() {
     send(&person.without_csrf(), "forged", "share").await.expect(403);
     let seen = send(&person.without_csrf(), person.csrf(), "audience").await.expect(200).text();
     assert!(seen.contains("by-file.example") && seen.contains("Who will see this"), "{seen}");
-    let found = async || world.token("LU", Role::Analyst).await.get_json("/api/v1/objects?text=by-file").await;
+    let found =
+        async || world.token("LU", Role::Analyst).await.get_json("/api/v1/objects?text=by-file").await;
     assert_eq!(found().await["objects"], json!([]));
     send(&person.without_csrf(), person.csrf(), "share").await.expect(200);
     assert_eq!(found().await["objects"][0]["marking"], "GREEN");
@@ -234,7 +267,8 @@ async fn versions_are_those_the_reader_may_see() {
     let world = World::start().await;
     let theirs = world.group("Baltic desk", "AMBER", "shown", &["LU", "EE"]).await;
     let analyst = world.token("LU", Role::Analyst).await;
-    let first = object("tool", 5, &json!({"description": "seen by everybody, all the same to the last word"}));
+    let first =
+        object("tool", 5, &json!({"description": "seen by everybody, all the same to the last word"}));
     let later = object(
         "tool",
         5,
@@ -246,10 +280,20 @@ async fn versions_are_those_the_reader_may_see() {
     let outside = world.session("ES", Role::Analyst).await;
     let before = outside.get(&path).await.expect(200).text();
     shared(&analyst, &theirs.id.to_string(), &[later]).await;
-    assert_eq!(outside.get(&path).await.expect(200).text(), before, "whoever is outside sees no second version");
+    assert_eq!(
+        outside.get(&path).await.expect(200).text(),
+        before,
+        "whoever is outside sees no second version"
+    );
     let inside = world.session("EE", Role::Analyst).await.get(&path).await.expect(200).text();
-    assert!(inside.contains("<del>everybody,</del>") && inside.contains("<ins>few of them,</ins>"), "{inside}");
-    let hidden = format!("{path}?from=2026-01-31T09:30:00.000000Z@{alliance}&to=2026-02-02T00:00:00.000000Z@{}", theirs.id);
+    assert!(
+        inside.contains("<del>everybody,</del>") && inside.contains("<ins>few of them,</ins>"),
+        "{inside}"
+    );
+    let hidden = format!(
+        "{path}?from=2026-01-31T09:30:00.000000Z@{alliance}&to=2026-02-02T00:00:00.000000Z@{}",
+        theirs.id
+    );
     outside.get(&hidden).await.expect(404);
     world.end().await;
 }

@@ -237,18 +237,20 @@ pub struct Bundle {
 /// 422 for too many objects or too large a bundle.
 pub async fn bundle(mut ask: Ask) -> Result<Response, Problem> {
     let is_form = ask.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let ids: Vec<String> = if is_form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
-        ask.form().await?.get("ids").split_whitespace().map(str::to_owned).collect()
-    } else {
-        ask.json::<Chosen>().await?.ids
-    };
+    let ids: Vec<String> =
+        if is_form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+            ask.form().await?.get("ids").split_whitespace().map(str::to_owned).collect()
+        } else {
+            ask.json::<Chosen>().await?.ids
+        };
     if ids.len() > limits::PAGE_ITEMS_MAX {
         let detail = format!("a bundle of what is shown holds at most {} objects", limits::PAGE_ITEMS_MAX);
         return Err(Problem::refused("graph.bundle.too_many", detail));
     }
     let scope = ask.scope()?;
     let bytes = ask.read(move |reading| bundled(reading, &scope, &ids)).await?.ok_or_else(|| {
-        let detail = format!("these objects are more than {} bytes together; choose fewer", limits::BODY_BYTES_MAX);
+        let detail =
+            format!("these objects are more than {} bytes together; choose fewer", limits::BODY_BYTES_MAX);
         Problem::refused("graph.bundle.too_large", detail)
     })?;
     let mut response = bytes.into_response();

@@ -162,7 +162,9 @@ fn laid(reading: &Reading<'_>, scope: &ReadScope) -> Result<Vec<Matrix>, ReadErr
             ..ObjectQuery::new(group, OBJECTS_MAX)
         };
         for stored in reading.objects(scope, &query)?.into_inner().rows {
-            let newer = objects.get(&stored.record.id).is_none_or(|known| known.record.version < stored.record.version);
+            let newer = objects
+                .get(&stored.record.id)
+                .is_none_or(|known| known.record.version < stored.record.version);
             if newer {
                 objects.insert(stored.record.id.clone(), stored);
             }
@@ -198,7 +200,8 @@ impl<'r, 'l> Tally<'r, 'l> {
     }
 
     fn warned(&mut self, warnings: &[Warning]) -> Result<(), ReadError> {
-        for (index, warning) in warnings.iter().enumerate().filter(|(_, warning)| warning.withdrawn.is_none()) {
+        for (index, warning) in warnings.iter().enumerate().filter(|(_, warning)| warning.withdrawn.is_none())
+        {
             let id = warning.subject.indicator.as_str();
             let edges = self.reading.edges(self.scope, id, EDGES_MAX)?;
             let targets: BTreeSet<&str> = edges

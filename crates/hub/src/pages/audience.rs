@@ -67,7 +67,9 @@ impl AudiencePanel {
                 .map(|member| Party {
                     own: member.id == mine.to_string(),
                     kind: t.text(&format!("member-kind-{}", member.kind)),
-                    sign: member.country.unwrap_or_else(|| member.name.chars().take(2).collect::<String>().to_uppercase()),
+                    sign: member
+                        .country
+                        .unwrap_or_else(|| member.name.chars().take(2).collect::<String>().to_uppercase()),
                     name: member.name,
                 })
                 .collect(),

@@ -169,7 +169,8 @@ fn ties(centre: &str, other: &str, edges: &[graph::GraphEdge]) -> String {
 
 fn written(query: &[(String, String)], but: &[&str]) -> url::form_urlencoded::Serializer<'static, String> {
     let mut written = url::form_urlencoded::Serializer::new(String::new());
-    for (key, value) in query.iter().filter(|(key, value)| !but.contains(&key.as_str()) && !value.is_empty()) {
+    for (key, value) in query.iter().filter(|(key, value)| !but.contains(&key.as_str()) && !value.is_empty())
+    {
         written.append_pair(key, value);
     }
     written
@@ -201,13 +202,22 @@ mod tests {
             label: label.into(),
             via: "relationship--1".into(),
         };
-        let edges = [edge("a", "uses", "b"), edge("b", "targets", "a"), edge("a", "uses", "c"), edge("a", "uses", "b")];
+        let edges = [
+            edge("a", "uses", "b"),
+            edge("b", "targets", "a"),
+            edge("a", "uses", "c"),
+            edge("a", "uses", "b"),
+        ];
         assert_eq!(ties("a", "b", &edges), "← targets, → uses");
     }
 
     #[test]
     fn the_next_page_keeps_the_filter() {
-        let query = [("id".to_owned(), "a&b".to_owned()), ("type".into(), "tool".into()), ("after".into(), "x".into())];
+        let query = [
+            ("id".to_owned(), "a&b".to_owned()),
+            ("type".into(), "tool".into()),
+            ("after".into(), "x".into()),
+        ];
         assert_eq!(address(&query, Some("y")), "/intelligence/graph?id=a%26b&type=tool&after=y");
         assert_eq!(source(&query, "tool--1"), "/api/v1/objects/tool--1/graph?type=tool&after=x");
     }

@@ -291,19 +291,25 @@ fn refusal(t: Texts, refused: &Refused) -> RefusedRow {
 /// The columns of a CSV to choose from, by number and by what stands in the first row.
 fn columns(t: Texts, typed: &Typed) -> Vec<ColumnField> {
     let first = list::first_row(typed.content.as_bytes());
-    let named = || (1..).zip(&first).map(|(number, text): (usize, _)| (number.to_string(), format!("{number}: {text}")));
-    [("column", "import-column"), ("kind-column", "import-column-kind"), ("label-column", "import-column-label")]
-        .into_iter()
-        .map(|(name, key)| ColumnField {
-            name,
-            label: t.text(key),
-            choices: with_any(
-                t.text("import-column-any"),
-                Some(typed.column(name)).filter(|chosen| !chosen.is_empty()),
-                named(),
-            ),
-        })
-        .collect()
+    let named = || {
+        (1..).zip(&first).map(|(number, text): (usize, _)| (number.to_string(), format!("{number}: {text}")))
+    };
+    [
+        ("column", "import-column"),
+        ("kind-column", "import-column-kind"),
+        ("label-column", "import-column-label"),
+    ]
+    .into_iter()
+    .map(|(name, key)| ColumnField {
+        name,
+        label: t.text(key),
+        choices: with_any(
+            t.text("import-column-any"),
+            Some(typed.column(name)).filter(|chosen| !chosen.is_empty()),
+            named(),
+        ),
+    })
+    .collect()
 }
 
 async fn page(
@@ -334,7 +340,8 @@ async fn page(
     // The alliance's first, one's own last.
     groups.sort_by(|a, b| (a.0, a.1, &a.2.label).cmp(&(b.0, b.1, &b.2.label)));
     let names = ["import-step-give", "import-step-preview", "import-step-audience", "import-step-report"];
-    let columns = if outcome.as_ref().is_some_and(|outcome| outcome.is_csv) { columns(t, &typed) } else { Vec::new() };
+    let columns =
+        if outcome.as_ref().is_some_and(|outcome| outcome.is_csv) { columns(t, &typed) } else { Vec::new() };
     Ok(ImportPage {
         t,
         frame: Frame::of(ask, Place::Intelligence, "import-title").await?.back_to("/intelligence/import"),
@@ -363,10 +370,15 @@ async fn page(
         formats: with_any(
             t.text("format-any"),
             typed.given.form.map(Form::as_str),
-            Form::ALL.into_iter().map(|form| (form.as_str().to_owned(), t.text(&format!("format-{}", form.as_str())))),
+            Form::ALL
+                .into_iter()
+                .map(|form| (form.as_str().to_owned(), t.text(&format!("format-{}", form.as_str())))),
         ),
         columns,
-        audiences: seen_in.into_iter().filter_map(|group| AudiencePanel::of(t, &directory, group, mine)).collect(),
+        audiences: seen_in
+            .into_iter()
+            .filter_map(|group| AudiencePanel::of(t, &directory, group, mine))
+            .collect(),
         outcome,
         typed,
     })

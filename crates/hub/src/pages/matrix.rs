@@ -99,7 +99,11 @@ pub async fn page(ask: Ask) -> Result<Response, Problem> {
         domains: read
             .domains
             .iter()
-            .map(|one| Choice { value: one.domain.clone(), label: one.name.clone(), chosen: one.domain == domain })
+            .map(|one| Choice {
+                value: one.domain.clone(),
+                label: one.name.clone(),
+                chosen: one.domain == domain,
+            })
             .collect(),
         at_least: read.at_least,
         columns: columns(t, read, only_seen),

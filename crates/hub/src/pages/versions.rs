@@ -111,7 +111,8 @@ pub async fn page(ask: Ask) -> Result<Response, Problem> {
     events.sort_by(|a, b| b.at.cmp(&a.at));
     html(&VersionsPage {
         t,
-        frame: Frame::titled(&ask, Place::Intelligence, t.with("versions-title-of", "name", &about.name)).await?,
+        frame: Frame::titled(&ask, Place::Intelligence, t.with("versions-title-of", "name", &about.name))
+            .await?,
         from: options(from),
         to: options(to),
         compared: from.is_some() && to.is_some(),
@@ -212,7 +213,8 @@ async fn ended(ask: &Ask, t: Texts, id: &str) -> Result<Vec<Event>, Problem> {
 /// The warnings an indicator raised.
 async fn warned(ask: &Ask, t: Texts, id: &str) -> Result<Vec<Event>, Problem> {
     let Ok(scope) = ask.reader().scope(Action::ReadWarnings) else { return Ok(Vec::new()) };
-    let newest = crate::api::warnings::newest(&ask.app, scope, WARNINGS_MAX.min(limits::PAGE_ITEMS_MAX)).await?;
+    let newest =
+        crate::api::warnings::newest(&ask.app, scope, WARNINGS_MAX.min(limits::PAGE_ITEMS_MAX)).await?;
     Ok(newest
         .iter()
         .filter(|warning| warning.subject.indicator.as_str() == id)

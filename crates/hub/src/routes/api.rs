@@ -136,9 +136,7 @@ pub(super) fn routes() -> Vec<Route> {
             A::ShareIntelligence,
             api,
             guarded!(api::objects::share),
-            about("Share STIX objects, a list of values, or CSV")
-                .query(HANDED_IN)
-                .gives::<Report>(),
+            about("Share STIX objects, a list of values, or CSV").query(HANDED_IN).gives::<Report>(),
         ),
         get(
             "/api/v1/objects/{id}",

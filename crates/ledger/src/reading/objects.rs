@@ -249,7 +249,8 @@ impl Reading<'_> {
                LIMIT ?4) ORDER BY source",
         )?;
         let asked = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![groups_json(scope), target, label, asked], |row| row.get(0))?;
+        let rows =
+            statement.query_map(params![groups_json(scope), target, label, asked], |row| row.get(0))?;
         Ok(Visible::under(scope, rows.collect::<Result<_, _>>()?))
     }
 }
