@@ -55,7 +55,7 @@ pub(crate) const SCHEMA: &str = "
         sequence INTEGER NOT NULL, PRIMARY KEY (grp, source, target, label, via)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX edges_target ON edges (grp, target);
-    CREATE INDEX edges_via ON edges (grp, via);
+    CREATE INDEX edges_via ON edges (grp, via) WHERE via <> source;
     CREATE TABLE documents (
         row INTEGER PRIMARY KEY, collection TEXT NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL,
         sort INTEGER NOT NULL, changed INTEGER NOT NULL, body BLOB NOT NULL
@@ -332,9 +332,12 @@ impl<'a> Views<'a> {
     pub fn delete_edges(&mut self, group: GroupId, via: &str) -> Result<(), ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
-        self.connection
-            .prepare_cached("DELETE FROM edges WHERE grp = ?1 AND via = ?2")?
-            .execute(params![group, via])?;
+        // What an object refers to by itself starts at it; what a relationship says is found by its own index.
+        for condition in ["source = ?2 AND via = ?2", "via = ?2 AND via <> source"] {
+            self.connection
+                .prepare_cached(&format!("DELETE FROM edges WHERE grp = ?1 AND {condition}"))?
+                .execute(params![group, via])?;
+        }
         Ok(())
     }
 
