@@ -18,6 +18,8 @@
 //! # Ok::<(), stix::StixError>(())
 //! ```
 
+pub mod attack;
+pub mod difference;
 pub mod entries;
 pub mod feed;
 pub mod format;
@@ -25,7 +27,10 @@ pub mod indicator;
 pub mod life;
 pub mod list;
 pub mod misp;
+pub mod peer;
+pub mod prose;
 pub mod role;
+pub mod search;
 pub mod stix;
 pub mod taxii;
 pub mod warninglist;

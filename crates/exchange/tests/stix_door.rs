@@ -233,16 +233,18 @@ fn a_reference_to_no_key_refuses_the_observed_data() {
 
 #[test]
 fn observables_that_refer_to_each_other_in_a_circle_end() {
-    let objects: serde_json::Map<String, Value> = (0..300)
+    // Each holds all others: going through every circle would never end.
+    let all: Vec<String> = (0..80).map(|n| n.to_string()).collect();
+    let objects: serde_json::Map<String, Value> = all
+        .iter()
         .map(|n| {
-            let next = (n + 1) % 300;
-            let ext = json!({"archive-ext": {"contains_refs": [next.to_string()]}});
-            (n.to_string(), json!({"type": "file", "name": format!("f{n}"), "extensions": ext}))
+            let ext = json!({"archive-ext": {"contains_refs": all}});
+            (n.clone(), json!({"type": "file", "name": format!("f{n}"), "extensions": ext}))
         })
         .collect();
     let with = json!({"first_observed": AT, "last_observed": AT, "number_observed": 1, "objects": objects});
     let all = upgraded(&old("observed-data", with));
-    assert_eq!(all.len(), 301);
+    assert_eq!(all.len(), 81);
     let ids: std::collections::BTreeSet<&str> = all.iter().map(|(object, _)| object.id.as_str()).collect();
     for (object, _) in &all {
         assert!(object.references.iter().all(|reference| ids.contains(reference.id.as_str())));

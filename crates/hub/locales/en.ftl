@@ -77,6 +77,14 @@ entries-count = { $count ->
     [one] { $shown } entry
    *[other] { $shown } entries
 }
+objects-count = { $count ->
+    [one] { $shown } object
+   *[other] { $shown } objects
+}
+rows-more = { $count ->
+    [one] and { $shown } more
+   *[other] and { $shown } more
+}
 values-more = { $count ->
     [one] and { $shown } more value
    *[other] and { $shown } more values
@@ -448,6 +456,176 @@ recall-ask = Take back…
 recall-sure = Take this object back?
 recall-do = Take back
 recall-keep = Keep it
+graph-title = Graph
+graph-title-of = Graph of { $name }
+graph-lead = Follow what is tied to what: from an indicator to its malware, from there to who uses it.
+graph-start = Where to start
+graph-start-text = Search for an object, open it, and choose “Explore the graph”.
+graph-explore = Explore the graph
+graph-neighbours = { $count ->
+    [one] Tied to { $shown } object
+   *[other] Tied to { $shown } objects
+}
+graph-relation-any = Any relation
+graph-filter = Filter
+graph-drawing = Drawing
+graph-tools = Tools for the drawing
+graph-search = Find in the drawing
+graph-search-none = Nothing by that name is drawn.
+graph-zoom-in = Zoom in
+graph-zoom-out = Zoom out
+graph-fit = Fit
+graph-types = Show or hide by type
+graph-keys = Click an object to unfold it. By keyboard: arrows choose, Enter unfolds, P pins, O opens its page, + and − zoom, 0 fits.
+graph-expand = Unfold
+graph-expanded = Unfolded
+graph-pin = Pin
+graph-unpin = Unpin
+graph-full = The drawing is full at { $most } objects. Start again from one of them.
+graph-more = more, not drawn yet
+graph-hidden = hidden
+graph-table = What is drawn
+graph-alone = Nothing tied to it
+graph-alone-filtered = Nothing fits the filter.
+graph-from-here = Start here
+matrix-title = ATT&CK matrix
+matrix-lead = The techniques of adversaries, coloured by what this alliance has shared and seen.
+matrix-none = No ATT&CK here yet
+matrix-none-text = The matrix is made from the objects shared with your member. Import MITRE’s STIX bundle, for enterprise or for industrial control systems, and it appears.
+matrix-domain = Matrix
+matrix-show = Which techniques to show
+matrix-show-all = All
+matrix-show-seen = Only what was shared or seen
+matrix-band-0 = Nothing shared
+matrix-band-1 = Known to be used
+matrix-band-2 = Indicators shared
+matrix-band-3 = Seen by members
+matrix-techniques = { $count ->
+    [one] { $shown } technique
+   *[other] { $shown } techniques
+}
+matrix-parts = { $count ->
+    [one] { $shown } sub-technique
+   *[other] { $shown } sub-techniques
+}
+matrix-said-warnings = { $count ->
+    [one] { $shown } warning
+   *[other] { $shown } warnings
+}
+matrix-said-indicators = { $count ->
+    [one] { $shown } indicator
+   *[other] { $shown } indicators
+}
+matrix-said-users = { $count ->
+    [one] { $shown } user
+   *[other] { $shown } users
+}
+matrix-at-least = So much is shared that some numbers are at least what is shown.
+matrix-table = Techniques, the strongest first
+versions-title-of = Versions of { $name }
+versions-lead = What was shared when and by whom, and what changed from one version to the next.
+versions-from = From
+versions-to = To
+versions-compare = Compare
+versions-compare-link = What changed
+versions-compared = { $from } → { $to }
+versions-one = One version so far
+versions-one-text = When its owner shares another, what changed stands here.
+versions-shown = Shown here
+versions-what-changed = What changed
+changes-title = Changes
+changes-none = These versions say the same.
+changes-more = { $count ->
+    [one] { $shown } more change is not shown.
+   *[other] { $shown } more changes are not shown.
+}
+change-added = Added
+change-removed = Removed
+change-changed = Changed
+timeline-title = Timeline
+event-shared = Shared by { $who }
+event-revised = Revised by { $who }
+event-recalled = Taken back by its owner
+event-revoked = Revoked by its owner
+event-ended = Ended: { $why }
+event-sighted = Sighted for the first time: { $warning }
+event-warning = a warning was raised
+audience-title = Who will see this
+audience-alone = Nobody but your own member.
+audience-others = { $count ->
+    [one] Your member and { $shown } other.
+   *[other] Your member and { $shown } others.
+}
+meaning-title = What they may do with it
+tlp-meaning-none = Nothing is said of how far it may go. It stays with the parties of the group.
+tlp-meaning-clear = Anyone may know, and it may be published.
+tlp-meaning-green = They may pass it on within their community, but not publish it.
+tlp-meaning-amber = They may pass it on within their organisation and to its clients, to those who need to know.
+tlp-meaning-amber-strict = They may pass it on within their own organisation alone, to those who need to know.
+tlp-meaning-red = For the eyes of the recipients alone. Nobody passes it on.
+format-stix = STIX
+format-misp = MISP
+format-csv = CSV
+format-plain = List
+format-prose = Free text
+format-any = Told from content
+import-title = Share intelligence
+import-lead = Paste or upload, look at what would happen, see who will see it, then share. Nothing is sent before the last step.
+import-steps = Steps
+import-step-give = Paste or upload
+import-step-preview = Look
+import-step-audience = Who will see it
+import-step-report = Done
+import-step-done = done
+import-content = Paste here
+import-content-hint = A STIX bundle, a MISP event, CSV, one value a line, or free text with addresses, names, URLs and hashes in it. Spellings such as hxxp and [.] are understood.
+import-file = Or choose a file
+import-file-hint = At most { $most } MiB. For more, use the command shieldwall feed import.
+import-look = Look first
+import-nothing-yet = Nothing is shared yet.
+import-format = Recognised as
+import-accepted = Would be shared
+import-accepted-done = Shared
+import-refused = Refused
+import-repeated = Held already
+import-options = How it would be shared
+import-name = Name
+import-name-hint = Such as: phishing of 12 May
+import-again = Look again
+import-who = Who will see it
+import-back = Back
+import-cut = { $count ->
+    [one] { $shown } is refused and stays with you.
+   *[other] { $shown } are refused and stay with you.
+}
+import-cut-parts = { $count ->
+    [one] From { $shown } object, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
+   *[other] From { $shown } objects, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
+}
+import-held = What would be held back
+import-held-said = { $count ->
+    [one] { $shown } would be held back until a curator of another member has looked at it.
+   *[other] { $shown } would be held back until a curator of another member has looked at them.
+}
+import-read-as = Read as
+import-column = Column of values
+import-column-kind = Column of kinds
+import-column-label = Column of labels
+import-column-any = Found by content
+event-version = version of { $at }
+import-for-good = It is recorded in the group’s ledger for good, in your member’s name. You can take it back later; the entry stays.
+import-share = Share now
+import-shared = What would be shared
+import-shared-done = What was shared
+import-revises = new version
+import-refusals = What is refused, and why
+import-remarks = Taken although the standard advises otherwise
+import-done = Shared.
+import-done-none = Nothing new was shared.
+import-see = See it
+import-more = Share more
+problem-import-too-large = This is too large for the page. Use the command shieldwall feed import, or share it in pieces.
+problem-format-empty = Paste something, or choose a file.
 type-attack-pattern = Attack pattern
 type-campaign = Campaign
 type-course-of-action = Course of action
@@ -512,6 +690,9 @@ field-group-name = Name of the group
 field-ceiling = Strictest marking
 field-ceiling-hint = What is marked more strictly is refused here.
 tab-search = Search
+tab-graph = Graph
+tab-matrix = ATT&CK
+tab-import = Share
 tab-members = Members
 tab-people = People
 tab-tokens = API tokens
@@ -597,6 +778,7 @@ verify-offline = The same without trusting this hub, on a copy of its data:
 ## Columns
 column-actions = Actions
 column-added = Received
+column-change = Change
 column-author = By
 column-by-machine = By machine
 column-by-person = By a person
@@ -605,6 +787,7 @@ column-events = Events
 column-expires = Until
 column-first-seen = First seen
 column-heard = Last heard
+column-indicators = Indicators
 column-kind = Kind
 column-lag = Lag
 column-last-seen = Last seen
@@ -616,7 +799,10 @@ column-minute = Minute
 column-note = Note
 column-object = Object
 column-owner = Owner
+column-place = Place
+column-property = Property
 column-rate = Events/s
+column-reason = Why
 column-relation = Relation
 column-sectors = Sectors
 column-seen-by = Seen by
@@ -626,9 +812,13 @@ column-since = Since
 column-size = Size
 column-spool = Unsent
 column-state = State
+column-tactics = Tactics
+column-technique = Technique
 column-time = Time
 column-updated = Updated
+column-users = Users
 column-warning = Warning
+column-warnings = Warnings
 column-watchlist = Watchlist
 
 ## Sectors (STIX 2.1 industry-sector vocabulary, section 10.7)
@@ -757,3 +947,45 @@ left-out-filtered = Not asked for
 left-out-repeated = Listed already
 left-out-no-place = Of a kind this format has no place for
 left-out-unwritable = Not writable in this format
+
+# What shares something with an object
+shared-title = Related, and why
+shared-count = { $count ->
+    [one] { $shown } object
+   *[other] { $shown } objects
+  }
+shared-none = Nothing else you may see shares a value, a host, a network or a reference with this.
+shared-by = { $count ->
+    [one] { $shown } object shares it
+   *[other] { $shown } objects share it
+  }
+shared-by-more = more than { $shown } objects share it
+column-why = Why
+column-tells = Tells
+tie-strong = much
+tie-fair = something
+tie-weak = little
+tie-common = too common to tell
+tie-same-value = Same value
+tie-same-host = Same host
+tie-same-certificate = Same certificate
+tie-in-network = Lies in the network
+tie-holds-address = Lies in this network
+tie-same-parent = Hosts under one name
+tie-same-site = Same registered domain
+tie-neighbours = Neighbours in one network
+tie-same-vulnerability = Same vulnerability
+tie-same-technique = Same technique
+
+# The search language
+search-help-title = How to search
+search-help-lead = Write words that must all occur, a phrase in quotes, or fields with a value. All of it has to be so; the same field twice asks for either.
+search-help-type = only this type of object
+search-help-value = holds exactly this value; spellings such as hxxp and [.] are understood
+search-help-under = hosts under a name, or addresses inside a network
+search-help-mark = by marking, role or label
+search-help-who = by who shared it, where, or who made it
+search-help-state = active, expired, revoked or recalled
+search-help-time = by when the hub took it, or when it was last sighted: a day, month, year or time, after >, >=, < or <=, or from..to
+search-help-not = a minus sign says: not this
+search-keep-this = Keep this search

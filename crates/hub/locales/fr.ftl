@@ -83,6 +83,14 @@ entries-count = { $count ->
     [one] { $shown } entrée
    *[other] { $shown } entrées
 }
+objects-count = { $count ->
+    [one] { $shown } objet
+   *[other] { $shown } objets
+}
+rows-more = { $count ->
+    [one] et { $shown } autre
+   *[other] et { $shown } autres
+}
 values-more = { $count ->
     [one] et { $shown } autre valeur
    *[other] et { $shown } autres valeurs
@@ -456,6 +464,176 @@ recall-ask = Retirer…
 recall-sure = Retirer cet objet ?
 recall-do = Retirer
 recall-keep = Conserver
+graph-title = Graphe
+graph-title-of = Graphe de { $name }
+graph-lead = Suivez les liens : d’un indicateur à son logiciel malveillant, de là à ceux qui l’emploient.
+graph-start = Par où commencer
+graph-start-text = Cherchez un objet, ouvrez-le, puis choisissez « Explorer le graphe ».
+graph-explore = Explorer le graphe
+graph-neighbours = { $count ->
+    [one] Lié à { $shown } objet
+   *[other] Lié à { $shown } objets
+}
+graph-relation-any = Toutes les relations
+graph-filter = Filtrer
+graph-drawing = Dessin
+graph-tools = Outils du dessin
+graph-search = Chercher dans le dessin
+graph-search-none = Rien de ce nom n’est dessiné.
+graph-zoom-in = Agrandir
+graph-zoom-out = Réduire
+graph-fit = Cadrer
+graph-types = Afficher ou masquer par type
+graph-keys = Cliquez sur un objet pour le déplier. Au clavier : les flèches choisissent, Entrée déplie, P épingle, O ouvre sa page, + et − changent l’échelle, 0 cadre.
+graph-expand = Déplier
+graph-expanded = Déplié
+graph-pin = Épingler
+graph-unpin = Détacher
+graph-full = Le dessin est complet à { $most } objets. Repartez de l’un d’eux.
+graph-more = de plus, pas encore dessinés
+graph-hidden = masqué
+graph-table = Ce qui est dessiné
+graph-alone = Rien ne lui est lié
+graph-alone-filtered = Rien ne correspond au filtre.
+graph-from-here = Partir d’ici
+matrix-title = Matrice ATT&CK
+matrix-lead = Les techniques des adversaires, colorées selon ce que cette alliance a partagé et vu.
+matrix-none = Pas encore d’ATT&CK ici
+matrix-none-text = La matrice est faite des objets partagés avec votre membre. Importez le lot STIX de MITRE, pour l’entreprise ou pour les systèmes industriels, et elle apparaîtra.
+matrix-domain = Matrice
+matrix-show = Techniques à afficher
+matrix-show-all = Toutes
+matrix-show-seen = Seulement ce qui a été partagé ou vu
+matrix-band-0 = Rien de partagé
+matrix-band-1 = Emploi connu
+matrix-band-2 = Indicateurs partagés
+matrix-band-3 = Vue par des membres
+matrix-techniques = { $count ->
+    [one] { $shown } technique
+   *[other] { $shown } techniques
+}
+matrix-parts = { $count ->
+    [one] { $shown } sous-technique
+   *[other] { $shown } sous-techniques
+}
+matrix-said-warnings = { $count ->
+    [one] { $shown } alerte
+   *[other] { $shown } alertes
+}
+matrix-said-indicators = { $count ->
+    [one] { $shown } indicateur
+   *[other] { $shown } indicateurs
+}
+matrix-said-users = { $count ->
+    [one] { $shown } utilisateur
+   *[other] { $shown } utilisateurs
+}
+matrix-at-least = Tant est partagé que certains nombres sont des minimums.
+matrix-table = Techniques, les plus fortes d’abord
+versions-title-of = Versions de { $name }
+versions-lead = Ce qui a été partagé, quand et par qui, et ce qui a changé d’une version à l’autre.
+versions-from = De
+versions-to = À
+versions-compare = Comparer
+versions-compare-link = Ce qui a changé
+versions-compared = { $from } → { $to }
+versions-one = Une seule version pour le moment
+versions-one-text = Quand son propriétaire en partagera une autre, ce qui a changé sera montré ici.
+versions-shown = Montrée ici
+versions-what-changed = Ce qui a changé
+changes-title = Changements
+changes-none = Ces versions disent la même chose.
+changes-more = { $count ->
+    [one] { $shown } autre changement n’est pas montré.
+   *[other] { $shown } autres changements ne sont pas montrés.
+}
+change-added = Ajouté
+change-removed = Enlevé
+change-changed = Modifié
+timeline-title = Chronologie
+event-shared = Partagé par { $who }
+event-revised = Révisé par { $who }
+event-recalled = Retiré par son propriétaire
+event-revoked = Révoqué par son propriétaire
+event-ended = Terminé : { $why }
+event-sighted = Vu pour la première fois : { $warning }
+event-warning = une alerte a été émise
+audience-title = Qui verra ceci
+audience-alone = Personne d’autre que votre membre.
+audience-others = { $count ->
+    [one] Votre membre et { $shown } autre.
+   *[other] Votre membre et { $shown } autres.
+}
+meaning-title = Ce qu’ils peuvent en faire
+tlp-meaning-none = Rien n’est dit de sa diffusion. Il reste entre les participants du groupe.
+tlp-meaning-clear = Chacun peut le savoir, et il peut être publié.
+tlp-meaning-green = Ils peuvent le transmettre dans leur communauté, mais pas le publier.
+tlp-meaning-amber = Ils peuvent le transmettre dans leur organisation et à ses clients, à ceux qui ont besoin d’en connaître.
+tlp-meaning-amber-strict = Ils peuvent le transmettre dans leur seule organisation, à ceux qui ont besoin d’en connaître.
+tlp-meaning-red = Pour les seuls destinataires. Personne ne le transmet.
+format-stix = STIX
+format-misp = MISP
+format-csv = CSV
+format-plain = Liste
+format-prose = Texte libre
+format-any = Reconnu par le contenu
+import-title = Partager du renseignement
+import-lead = Collez ou téléversez, regardez ce qui se passerait, voyez qui le verra, puis partagez. Rien n’est envoyé avant la dernière étape.
+import-steps = Étapes
+import-step-give = Coller ou téléverser
+import-step-preview = Regarder
+import-step-audience = Qui le verra
+import-step-report = Terminé
+import-step-done = fait
+import-content = Collez ici
+import-content-hint = Un lot STIX, un événement MISP, du CSV, une valeur par ligne, ou du texte libre contenant des adresses, noms, URL et empreintes. Les graphies comme hxxp et [.] sont comprises.
+import-file = Ou choisissez un fichier
+import-file-hint = Au plus { $most } Mio. Au-delà, utilisez la commande shieldwall feed import.
+import-look = Regarder d’abord
+import-nothing-yet = Rien n’est encore partagé.
+import-format = Reconnu comme
+import-accepted = Seraient partagés
+import-accepted-done = Partagés
+import-refused = Refusés
+import-repeated = Déjà connus
+import-options = Comment ce serait partagé
+import-name = Nom
+import-name-hint = Par exemple : hameçonnage du 12 mai
+import-again = Regarder encore
+import-who = Qui le verra
+import-back = Retour
+import-cut = { $count ->
+    [one] { $shown } est refusé et reste chez vous.
+   *[other] { $shown } sont refusés et restent chez vous.
+}
+import-cut-parts = { $count ->
+    [one] De { $shown } objet, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
+   *[other] De { $shown } objets, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
+}
+import-held = Ce qui serait retenu
+import-held-said = { $count ->
+    [one] { $shown } serait retenu jusqu’à ce qu’un analyste d’un autre membre l’ait examiné.
+   *[other] { $shown } seraient retenus jusqu’à ce qu’un analyste d’un autre membre les ait examinés.
+}
+import-read-as = Lire comme
+import-column = Colonne des valeurs
+import-column-kind = Colonne des natures
+import-column-label = Colonne des étiquettes
+import-column-any = Trouvée par le contenu
+event-version = version du { $at }
+import-for-good = L’inscription au registre du groupe est définitive, au nom de votre membre. Vous pourrez retirer l’objet plus tard ; l’entrée demeure.
+import-share = Partager maintenant
+import-shared = Ce qui serait partagé
+import-shared-done = Ce qui a été partagé
+import-revises = nouvelle version
+import-refusals = Ce qui est refusé, et pourquoi
+import-remarks = Pris bien que la norme conseille autrement
+import-done = Partagé.
+import-done-none = Rien de nouveau n’a été partagé.
+import-see = Voir
+import-more = Partager autre chose
+problem-import-too-large = C’est trop grand pour cette page. Utilisez la commande shieldwall feed import, ou partagez en plusieurs fois.
+problem-format-empty = Collez quelque chose, ou choisissez un fichier.
 type-attack-pattern = Mode opératoire
 type-campaign = Campagne
 type-course-of-action = Contre-mesure
@@ -520,6 +698,9 @@ field-group-name = Nom du groupe
 field-ceiling = Marquage le plus strict
 field-ceiling-hint = Ce qui est marqué plus strictement est refusé ici.
 tab-search = Recherche
+tab-graph = Graphe
+tab-matrix = ATT&CK
+tab-import = Partager
 tab-members = Membres
 tab-people = Personnes
 tab-tokens = Jetons d’API
@@ -605,6 +786,7 @@ verify-offline = La même chose sans se fier à ce hub, sur une copie de ses don
 ## Colonnes
 column-actions = Actions
 column-added = Reçu
+column-change = Changement
 column-author = Par
 column-by-machine = Par une machine
 column-by-person = Par une personne
@@ -613,6 +795,7 @@ column-events = Événements
 column-expires = Jusqu’au
 column-first-seen = Vu d’abord
 column-heard = Dernier signe
+column-indicators = Indicateurs
 column-kind = Nature
 column-lag = Retard
 column-last-seen = Vu en dernier
@@ -624,7 +807,10 @@ column-minute = Minute
 column-note = Note
 column-object = Objet
 column-owner = Propriétaire
+column-place = Endroit
+column-property = Propriété
 column-rate = Événements/s
+column-reason = Pourquoi
 column-relation = Relation
 column-sectors = Secteurs
 column-seen-by = Vu par
@@ -634,9 +820,13 @@ column-since = Depuis
 column-size = Taille
 column-spool = Non envoyés
 column-state = État
+column-tactics = Tactiques
+column-technique = Technique
 column-time = Heure
 column-updated = Mis à jour
+column-users = Utilisateurs
 column-warning = Alerte
+column-warnings = Alertes
 column-watchlist = Liste de veille
 
 ## Secteurs (vocabulaire industry-sector de STIX 2.1, section 10.7)
@@ -765,3 +955,45 @@ left-out-filtered = Non demandé
 left-out-repeated = Déjà dans la liste
 left-out-no-place = D’un type pour lequel ce format n’a pas de place
 left-out-unwritable = Impossible à écrire dans ce format
+
+# Ce qui partage quelque chose avec un objet
+shared-title = Liés, et pourquoi
+shared-count = { $count ->
+    [one] { $shown } objet
+   *[other] { $shown } objets
+  }
+shared-none = Rien d’autre de ce que vous pouvez voir ne partage avec ceci une valeur, un hôte, un réseau ou une référence.
+shared-by = { $count ->
+    [one] { $shown } objet la partage
+   *[other] { $shown } objets la partagent
+  }
+shared-by-more = plus de { $shown } objets la partagent
+column-why = Pourquoi
+column-tells = Parlant
+tie-strong = beaucoup
+tie-fair = assez
+tie-weak = peu
+tie-common = trop courant pour être parlant
+tie-same-value = Même valeur
+tie-same-host = Même hôte
+tie-same-certificate = Même certificat
+tie-in-network = Se trouve dans le réseau
+tie-holds-address = Se trouve dans ce réseau
+tie-same-parent = Hôtes sous un même nom
+tie-same-site = Même domaine enregistré
+tie-neighbours = Voisins dans un même réseau
+tie-same-vulnerability = Même vulnérabilité
+tie-same-technique = Même technique
+
+# Le langage de recherche
+search-help-title = Comment rechercher
+search-help-lead = Écrivez des mots qui doivent tous figurer, une expression entre guillemets, ou des champs avec une valeur. Tout doit être vrai ; un même champ deux fois demande l’un ou l’autre.
+search-help-type = ce type d’objet seulement
+search-help-value = contient exactement cette valeur ; les graphies telles que hxxp et [.] sont comprises
+search-help-under = les hôtes sous un nom, ou les adresses dans un réseau
+search-help-mark = par marquage, rôle ou étiquette
+search-help-who = par qui l’a partagé, où, ou qui l’a fait
+search-help-state = active, expired, revoked ou recalled : actif, expiré, révoqué ou repris
+search-help-time = par la date de réception ou de dernière observation : un jour, un mois, une année ou un instant, après >, >=, < ou <=, ou de..à
+search-help-not = un signe moins dit : pas ceci
+search-keep-this = Garder cette recherche

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use shieldwall_exchange::peer::HubId;
 use shieldwall_exchange::warninglist::Warninglists;
-use shieldwall_ledger::accounts::{Accounts, AccountsError};
+use shieldwall_fetch::Fetcher;
+use shieldwall_ledger::accounts::{Accounts, AccountsError, SecretHash, Token};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
 use shieldwall_ledger::{AppendError, Draft, Ledger, ReadError, Reading, Receipt};
@@ -25,6 +27,7 @@ use crate::cursor::Seal;
 use crate::feeds::Feeds;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
 use crate::problem::Problem;
+use crate::rota::Rota;
 use crate::secrets;
 use crate::stream::Burst;
 
@@ -58,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) burst: Burst,
     pub(crate) warninglists: Arc<Warninglists>,
     pub(crate) feeds: Feeds,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) rota: Rota,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -73,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) key: [u8; 32],
     pub(crate) metrics: PrometheusHandle,
     pub(crate) warninglists: Warninglists,
+    pub(crate) fetcher: Fetcher,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -89,6 +95,7 @@ impl App {
             key,
             metrics,
             warninglists,
+            fetcher,
             closing,
         } = parts;
         Self(Arc::new(Inner {
@@ -111,6 +118,8 @@ impl App {
             burst: Burst::default(),
             warninglists: Arc::new(warninglists),
             feeds: Feeds::default(),
+            fetcher,
+            rota: Rota::default(),
             closing,
         }))
     }
@@ -176,6 +185,21 @@ impl App {
         &self.0.feeds
     }
 
+    /// Asks others: the only way there is.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.0.fetcher
+    }
+
+    /// The exchange with peers and sources: when which is next.
+    pub fn rota(&self) -> &Rota {
+        &self.0.rota
+    }
+
+    /// As which hub others know this one.
+    pub fn hub_id(&self) -> HubId {
+        HubId::of_key(&self.0.ledger.identity().verifier_key(GroupId::ALLIANCE).unwrap_or_default())
+    }
+
     /// Who has failed to sign in.
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
@@ -231,6 +255,7 @@ impl App {
         .await
         .map_err(|error| Problem::fault(&error))?;
         result.map_err(|error| match error {
+            ReadError::Behind => Problem::busy(error.to_string()),
             ReadError::Busy => {
                 Problem::busy("the store is read by as many as it can bear; try again in a second")
             }
@@ -256,6 +281,14 @@ impl App {
             .await
             .map_err(|error| Problem::fault(&error))?
             .map_err(|error| Problem::fault(&error))
+    }
+
+    /// A token that was asked for a moment ago: from memory, so on the thread that serves the request.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub fn recent_token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, Problem> {
+        self.0.accounts.recent_token(hash, now).map_err(|error| Problem::fault(&error))
     }
 
     /// Recomputes a log from what is on disk. One at a time: it reads a lot.

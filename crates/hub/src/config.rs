@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use shieldwall_fetch::Allowed;
 use shieldwall_model::realm::Realm;
 
 /// How a hub is set up.
@@ -21,6 +22,10 @@ pub struct Config {
     /// A directory of warninglists in MISP's format, asked beside the ones shipped with the house: every `list.json`
     /// in a directory below it, and every other `.json` file right in it.
     pub warninglists: Option<PathBuf>,
+    /// From where it may fetch beyond public https addresses: peers and sources on this machine or in its network.
+    pub allow_fetch_from: Vec<Allowed>,
+    /// Certificates to trust beside the system's when it fetches, a PEM file.
+    pub fetch_ca: Option<PathBuf>,
 }
 
 /// The files of a TLS identity.
@@ -62,6 +67,8 @@ impl Config {
             realm: Realm::Real,
             name: "shieldwall.local".into(),
             warninglists: None,
+            allow_fetch_from: Vec::new(),
+            fetch_ca: None,
         }
     }
 

@@ -3,10 +3,11 @@
 //! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
 //! and in the crates it calls; the ledger stores what comes out without looking inside.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use shieldwall_assess::entries::{
     SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged,
 };
@@ -16,18 +17,23 @@ use shieldwall_exchange::entries::{
     INDICATOR_DISPUTED, OBJECT_HELD, OBJECT_RECALLED, OBJECT_REJECTED, OBJECT_RELEASED, OBJECT_REVOKED,
     OBJECT_SHARED, VERSIONS_RECALLED,
 };
-use shieldwall_exchange::stix;
+use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
+use shieldwall_exchange::stix::{self, Object};
 use shieldwall_ledger::views::{Edge, ObjectRow};
-use shieldwall_ledger::{Entry, Fold, FoldError, Views};
+use shieldwall_ledger::{Entry, Fold, FoldError, Views, Words};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, MemberId, ObjectId, WarningId};
+use shieldwall_model::time::Timestamp;
 
 pub use self::indicator::{IndicatorState, Life, WatchedValue};
 
 pub mod held;
 pub mod indicator;
 
+mod passage;
 mod recall;
+
+use crate::correlation;
 
 /// Entry kind: a member joined, or is described anew; the body is a [`Member`]. In the alliance's log.
 pub const MEMBER_JOINED: &str = "member.joined";
@@ -63,10 +69,20 @@ pub mod collection {
     pub const WARNING: &str = "warning";
     /// Which warnings an indicator has; bodies are lists of warning ids.
     pub const WARNINGS_OF: &str = "warnings-of";
+    /// How objects from peers came here, by id and version; bodies are `shieldwall_exchange::peer::Passage`.
+    pub const PASSAGE: &str = "passage";
     /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
     pub const STATUS: &str = "status";
+    /// When an indicator was last sighted; bodies are `{"last": time}`.
+    pub const SIGHTED: &str = "sighted";
     /// Events seen by minute (`2026-01-31T09:30`) and by day (`2026-01-31`); bodies are whole numbers.
     pub const SEEN: &str = "seen";
+}
+
+/// When an indicator was last sighted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sighted {
+    last: Timestamp,
 }
 
 /// Where the folded directory is published for readers.
@@ -89,6 +105,16 @@ impl HubFold {
 impl Fold for HubFold {
     fn version(&self) -> u32 {
         VERSION
+    }
+
+    fn words(&self) -> Words {
+        |entry| {
+            let body = entry
+                .body
+                .as_deref()
+                .filter(|_| matches!(entry.kind.as_str(), OBJECT_SHARED | OBJECT_RELEASED))?;
+            object_of(body).map(|object| object.text)
+        }
     }
 
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
@@ -127,6 +153,7 @@ impl Fold for HubFold {
             VERSIONS_RECALLED => recall::versions_recalled(entry, body, views),
             SIGHTING_REPORTED => sighting_reported(entry, body, views),
             WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
+            EXCHANGE_RECEIVED => passage::received(entry, body, views),
             TAXII_ANSWERED => taxii_answered(entry, body, views),
             // A newer hub's kinds are kept in the log and shown there; this version folds nothing from them.
             _ => Ok(()),
@@ -173,6 +200,17 @@ fn write<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// The object that is an entry's body.
+fn object_of(body: &[u8]) -> Option<Object> {
+    stix::read_bundle(body).ok()?.accepted.into_iter().next()
+}
+
+/// The same object, wherever it was read; remarks made on its way in are not part of it.
+fn same(one: &Object, other: &Object) -> bool {
+    let placed = |object: &Object| Object { index: 0, bytes: 0..0, warnings: Vec::new(), ..object.clone() };
+    placed(one) == placed(other)
+}
+
 /// An object is shared by `owner`, whoever appended the entry that holds it.
 fn share(
     entry: &Entry,
@@ -180,17 +218,23 @@ fn share(
     owner: Option<MemberId>,
     views: &mut Views<'_>,
 ) -> Result<(), FoldError> {
-    let Some(object) = stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next())
-    else {
-        return Ok(());
+    // Whoever took it in has read it just now, and reads it as it is read here.
+    let object = match entry.known::<Object>() {
+        Some(object) => Some(Cow::Borrowed(object)),
+        None => object_of(body).map(Cow::Owned),
     };
+    let Some(object) = object.as_deref() else { return Ok(()) };
+    debug_assert!(object_of(body).is_some_and(|read| same(&read, object)), "what is known is what is read");
     let (group, id) = (entry.group, object.id.as_str());
     let known = views.latest_object(group, id)?;
     if known.as_ref().is_some_and(|known| known.owner != owner) {
         // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
         return Ok(());
     }
-    let new = views.put_object_of(&row(&object), owner)?;
+    let new = views.put_object_of(&row(object), owner)?;
+    if new {
+        views.put_keys(id, object.version, &correlation::keys_of(object, body))?;
+    }
     // What was taken back is known by its last version; whatever comes after is in use alone.
     let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
     if !new || !newest {
@@ -199,9 +243,9 @@ fn share(
     if known.is_some() {
         views.delete_edges(group, id)?;
     }
-    put_edges(&object, views)?;
-    indicator::put(entry, &object, views)?;
-    indicator::said_of(entry, &object, owner, body, views)?;
+    put_edges(object, views)?;
+    indicator::put(entry, object, views)?;
+    indicator::said_of(entry, object, owner, body, views)?;
     if let Some(relationship) =
         object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)
     {
@@ -221,7 +265,7 @@ fn share(
 }
 
 /// An object's row of the index.
-fn row(object: &stix::Object) -> ObjectRow<'_> {
+fn row(object: &Object) -> ObjectRow<'_> {
     ObjectRow {
         id: object.id.as_str(),
         object_type: object.object_type(),
@@ -231,12 +275,11 @@ fn row(object: &stix::Object) -> ObjectRow<'_> {
         name: Some(&object.title),
         marking: object.tlp,
         revoked: object.revoked,
-        text: &object.text,
     }
 }
 
 /// Keeps what an object points to: a relationship's two ends, and any object's references.
-fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+fn put_edges(object: &Object, views: &mut Views<'_>) -> Result<(), FoldError> {
     let via = object.id.as_str();
     if let Some(relationship) = &object.relationship {
         let (source, target) = (relationship.source.as_str(), relationship.target.as_str());
@@ -268,6 +311,7 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
             &write(&so_far.saturating_add(seen.count)),
         )?;
     }
+    put_sighted(entry, &seen, views)?;
     let Some(mut state) = self::indicator::state(group, indicator, views)? else { return Ok(()) };
     self::indicator::sighted(entry, indicator, seen.last_seen, &mut state, views)?;
     let mut ids = warnings_of(group, indicator, views)?;
@@ -299,6 +343,18 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
     ids.push(warning.id);
     views.put_document(collection::WARNINGS_OF, group, indicator, entry.sequence, &write(&ids))?;
     put_warning(&warning, entry.sequence, views)
+}
+
+/// Keeps when an indicator was last sighted, for the search.
+fn put_sighted(entry: &Entry, seen: &SightingReported, views: &mut Views<'_>) -> Result<(), FoldError> {
+    let (group, indicator) = (entry.group, seen.indicator.as_str());
+    let known =
+        views.document(collection::SIGHTED, group, indicator)?.and_then(|body| read::<Sighted>(&body));
+    if known.is_none_or(|known| known.last < seen.last_seen) {
+        let body = write(&Sighted { last: seen.last_seen });
+        views.put_document(collection::SIGHTED, group, indicator, entry.sequence, &body)?;
+    }
+    Ok(())
 }
 
 fn warning_acknowledged(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {

@@ -1,10 +1,11 @@
 //! The one door for intelligence: whatever comes in, by API, page, TAXII, list or peer, is checked and recorded here.
 
+mod given;
 mod held;
 
 use std::borrow::Cow;
 
-use shieldwall_exchange::entries::OBJECT_SHARED;
+use shieldwall_exchange::entries::{OBJECT_HELD, OBJECT_SHARED};
 use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::life;
 use shieldwall_exchange::list::List;
@@ -19,6 +20,7 @@ use shieldwall_model::limits;
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
+pub use self::given::{Form, Given, Look};
 pub(crate) use self::held::held;
 use self::held::{Passed, Standing};
 use crate::api::{Refused, Report};
@@ -61,7 +63,32 @@ pub enum Known {
     ByVersion,
 }
 
+/// What would become of what was handed in.
+pub struct Judged {
+    /// What its sender is told; `accepted` counts the objects in `good`.
+    pub report: Report,
+    /// The objects that would be recorded, in the order they came.
+    pub good: Vec<Good>,
+    /// What would be held back, as the bodies of its entries; the report's `held` tells of them.
+    pub(crate) held_back: Vec<Vec<u8>>,
+}
+
+/// An object that would be recorded.
+pub struct Good {
+    /// What it says, without what the group may not carry.
+    pub object: Object,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The whole of it, for the sender's member's own log, where the group gets a part alone.
+    pub whole: Option<Vec<u8>>,
+    /// Whether the group holds another version of it.
+    pub revises: bool,
+    /// Whether the group gets a part of it alone.
+    pub cut: bool,
+}
+
 /// What a list does not say of itself.
+#[derive(Clone, Debug, Default)]
 pub struct ListOptions {
     /// The indicators' role.
     pub role: IndicatorRole,
@@ -105,8 +132,24 @@ impl Desk {
     /// Checks the objects of a bundle or envelope and records the good ones.
     ///
     /// # Errors
-    /// 400 for a body that is no JSON of STIX objects at all, else as `App::append`.
+    /// As [`Desk::judge`] and [`Desk::record`].
     pub async fn take(&self, bytes: &[u8], known: Known) -> Result<Report, Problem> {
+        self.record(self.judge(bytes, known).await?).await
+    }
+
+    /// Makes indicators of a list's values and records those whose value the group does not hold.
+    ///
+    /// # Errors
+    /// As [`Desk::take`].
+    pub async fn take_list(&self, list: List, options: &ListOptions) -> Result<Report, Problem> {
+        self.record(self.judge_list(list, options).await?).await
+    }
+
+    /// Says what would become of the objects of a bundle or envelope; records nothing.
+    ///
+    /// # Errors
+    /// 400 for a body that is no JSON of STIX objects at all, else as `App::read`.
+    pub async fn judge(&self, bytes: &[u8], known: Known) -> Result<Judged, Problem> {
         let app = &self.app;
         let ceiling =
             app.directory().group(self.group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
@@ -127,33 +170,69 @@ impl Desk {
                 Err(refusal) => report.refused.push(refusal.into()),
             }
         }
-        let Sorted { good, suspicious } = sorted;
-        for piece in good.chunks(limits::COMMIT_ENTRIES_MAX) {
-            self.take_piece(piece, known, &mut report).await?;
+        let Sorted { good: fitting, suspicious } = sorted;
+        let (mut passed, mut fresh) = (Passed::default(), Vec::with_capacity(fitting.len()));
+        for piece in fitting.chunks(limits::COMMIT_ENTRIES_MAX) {
+            self.judge_piece(piece, known, &mut passed, &mut fresh, &mut report).await?;
         }
-        self.hold_back(&suspicious, known, &mut report).await?;
+        let good =
+            fitting.into_iter().zip(fresh).filter_map(|(fitting, fresh)| Some(Good::of(fitting, fresh?)));
+        let good: Vec<Good> = good.collect();
+        let held_back = self.hold_back(&suspicious, known, &mut report).await?;
         report.refused.sort_by_key(|refused| refused.index);
-        metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
-        metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
-        Ok(report)
+        report.accepted = good.len();
+        Ok(Judged { report, good, held_back })
     }
 
-    /// Makes indicators of a list's values and records those whose value the group does not hold.
+    /// Says what would become of a list: indicators are made of its values, and those the group holds are nothing new.
     ///
     /// # Errors
-    /// As [`Desk::take`].
-    pub async fn take_list(&self, list: List, options: &ListOptions) -> Result<Report, Problem> {
+    /// As [`Desk::judge`].
+    pub async fn judge_list(&self, list: List, options: &ListOptions) -> Result<Judged, Problem> {
         let directory = self.app.directory();
         let member = directory.member(self.permit.member()).ok_or_else(Problem::absent)?;
         let envelope = envelope_of(&list, member, options, self.app.now());
-        let mut report = self.take(&envelope, Known::ById).await?;
-        report.refused.extend(list.refused.into_iter().map(|line| Refused {
+        let mut judged = self.judge(&envelope, Known::ById).await?;
+        judged.report.refused.extend(list.refused.into_iter().map(|line| Refused {
             index: line.line,
             id: None,
             path: format!("line {}", line.line),
             code: line.code.to_owned(),
             reason: line.reason,
         }));
+        Ok(judged)
+    }
+
+    /// Records what was judged good.
+    ///
+    /// # Errors
+    /// As `App::append`.
+    pub async fn record(&self, judged: Judged) -> Result<Report, Problem> {
+        let Judged { mut report, good, held_back } = judged;
+        report.accepted = 0;
+        let at_home = GroupId::home_of(self.permit.member());
+        let mut left = good.into_iter().peekable();
+        while left.peek().is_some() {
+            let (mut drafts, mut kept) = (Vec::new(), 0);
+            for good in left.by_ref().take(limits::COMMIT_ENTRIES_MAX) {
+                let draft = Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes);
+                drafts.push(draft.known(good.object));
+                if let (Some(whole), Some(home)) = (good.whole, &self.home) {
+                    drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole));
+                    kept += 1;
+                }
+            }
+            report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
+        }
+        let mut left = held_back.into_iter().peekable();
+        while left.peek().is_some() {
+            let piece = left.by_ref().take(limits::COMMIT_ENTRIES_MAX);
+            let drafts = piece.map(|body| Draft::new(&self.permit, self.group, OBJECT_HELD, body)).collect();
+            self.app.append(drafts).await?;
+        }
+        metrics::counter!("shieldwall_objects_held_total").increment(report.held.len() as u64);
+        metrics::counter!("shieldwall_objects_accepted_total").increment(report.accepted as u64);
+        metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
         Ok(report)
     }
 
@@ -191,10 +270,13 @@ impl Desk {
         }
     }
 
-    async fn take_piece(
+    /// Finds of each object whether it is new to the group, in the order they stand.
+    async fn judge_piece<'p>(
         &self,
-        piece: &[Fitting<'_>],
+        piece: &'p [Fitting<'_>],
         known_by: Known,
+        passed: &mut Passed<'p>,
+        fresh: &mut Vec<Option<Fresh>>,
         report: &mut Report,
     ) -> Result<(), Problem> {
         let wanted: Vec<(String, Timestamp, bool)> = piece
@@ -222,9 +304,8 @@ impl Desk {
                 })
                 .await?;
         let (member, by_id) = (self.permit.member(), known_by == Known::ById);
-        let (mut drafts, mut kept) = (Vec::with_capacity(piece.len()), 0);
-        let mut passed = Passed::default();
-        for (Fitting { taken, whole }, (held, whole_held)) in piece.iter().zip(&held) {
+        for (Fitting { taken, .. }, (held, whole_held)) in piece.iter().zip(&held) {
+            let mut new = None;
             match passed.judge(&taken.object, &taken.bytes, held.as_ref(), member, by_id) {
                 Standing::Refused(path, code, reason) => {
                     report.refused.push(refused(&taken.object, path, code, reason.into()));
@@ -235,17 +316,9 @@ impl Desk {
                         remember(refused(&taken.object, "", code.as_str(), reason.into()), report);
                     }
                 }
-                Standing::New => {
-                    drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, taken.bytes.to_vec()));
-                    if let (Some(whole), Some(home), false) = (whole, &self.home, whole_held) {
-                        drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole.to_vec()));
-                        kept += 1;
-                    }
-                }
+                Standing::New => new = Some(Fresh { revises: held.is_some(), whole_held: *whole_held }),
             }
-        }
-        if !drafts.is_empty() {
-            report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
+            fresh.push(new);
         }
         Ok(())
     }
@@ -284,6 +357,25 @@ struct Fitting<'b> {
     taken: Taken<'b>,
     /// The whole object, where the group gets only a part.
     whole: Option<Cow<'b, [u8]>>,
+}
+
+/// Of an object that is new to the group.
+struct Fresh {
+    revises: bool,
+    whole_held: bool,
+}
+
+impl Good {
+    fn of(fitting: Fitting<'_>, fresh: Fresh) -> Self {
+        let Fitting { taken, whole } = fitting;
+        Self {
+            cut: whole.is_some(),
+            object: taken.object,
+            bytes: taken.bytes.into_owned(),
+            whole: whole.filter(|_| !fresh.whole_held).map(Cow::into_owned),
+            revises: fresh.revises,
+        }
+    }
 }
 
 /// What came in and has a place in the group.

@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 use shieldwall_exchange::entries::{
-    Disputed, HeldBack, INDICATOR_DISPUTED, OBJECT_HELD, OBJECT_REJECTED, OBJECT_RELEASED, Rejected,
+    Disputed, HeldBack, INDICATOR_DISPUTED, OBJECT_REJECTED, OBJECT_RELEASED, Rejected,
 };
 use shieldwall_exchange::life::Hold;
 use shieldwall_exchange::stix::Taken;
@@ -35,19 +35,19 @@ enum Place {
 }
 
 impl Desk {
-    /// Holds back what was judged suspicious, and tells it in the report.
+    /// What is to be recorded so as to hold back what was judged suspicious; tells it in the report, records nothing.
     ///
     /// # Errors
-    /// As `App::append`.
+    /// As `App::read`.
     pub(crate) async fn hold_back(
         &self,
         suspicious: &[Suspicious<'_>],
         known: Known,
         report: &mut Report,
-    ) -> Result<(), Problem> {
+    ) -> Result<Vec<Vec<u8>>, Problem> {
+        let mut bodies = Vec::new();
         for piece in suspicious.chunks(limits::COMMIT_ENTRIES_MAX) {
             let places = self.places(piece, known).await?;
-            let mut drafts = Vec::new();
             for (one, place) in piece.iter().zip(places) {
                 let Suspicious { taken: Taken { object, bytes, .. }, hold } = one;
                 match place {
@@ -66,9 +66,7 @@ impl Desk {
                     }
                     Place::Held => {}
                     Place::New => match body_of(bytes, hold) {
-                        Some(body) => {
-                            drafts.push(Draft::new(&self.permit, self.group, OBJECT_HELD, body));
-                        }
+                        Some(body) => bodies.push(body),
                         None => {
                             report.refused.push(refused(object, "", &hold.code, hold.detail.clone()));
                             continue;
@@ -78,12 +76,8 @@ impl Desk {
                 let path = if hold.code == "life.held.ahead" { "modified" } else { "pattern" };
                 report.held.push(refused(object, path, &hold.code, hold.detail.clone()));
             }
-            if !drafts.is_empty() {
-                self.app.append(drafts).await?;
-            }
         }
-        metrics::counter!("shieldwall_objects_held_total").increment(report.held.len() as u64);
-        Ok(())
+        Ok(bodies)
     }
 
     async fn places(&self, piece: &[Suspicious<'_>], known: Known) -> Result<Vec<Place>, Problem> {

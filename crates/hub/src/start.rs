@@ -10,6 +10,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shieldwall_exchange::warninglist::{Warninglist, Warninglists};
+use shieldwall_fetch::{FetchError, Fetcher, Policy, SystemResolver};
 use shieldwall_ledger::accounts::{Accounts, AccountsError, LinkPurpose, Offline};
 use shieldwall_ledger::files::Files;
 use shieldwall_ledger::settings::{Settings, SettingsError};
@@ -25,7 +26,7 @@ use crate::app::{App, Parts};
 use crate::config::{Config, ConfigError};
 use crate::fold::{HubFold, Published};
 use crate::problem::Problem;
-use crate::{secrets, serve};
+use crate::{rota, secrets, serve};
 
 /// How long open requests may take to end when the hub closes.
 const CLOSING_SECONDS_MAX: u64 = 10;
@@ -96,6 +97,14 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
+    /// The certificates to trust when fetching cannot be read.
+    #[error("the certificates to trust in {path} cannot be read as PEM")]
+    FetchCa {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The first-run link cannot be made.
     #[error("the link for the first run cannot be made: {0}")]
     Link(Problem),
@@ -113,6 +122,7 @@ impl StartError {
             Self::Listen { .. } => "hub.start.listen",
             Self::Tls { .. } => "hub.start.tls",
             Self::Warninglist { .. } => "hub.start.warninglist",
+            Self::FetchCa { .. } => "hub.start.fetch_ca",
             Self::Link(_) => "hub.start.link",
         }
     }
@@ -129,6 +139,7 @@ pub struct Running {
     closing: watch::Sender<bool>,
     handle: Handle<SocketAddr>,
     serving: JoinHandle<io::Result<()>>,
+    exchanging: JoinHandle<()>,
 }
 
 impl Hub {
@@ -174,7 +185,9 @@ impl Hub {
                 tokio::spawn(server.serve(service))
             }
         };
-        let mut running = Running { address, first_run: None, app, closing: sender, handle, serving };
+        let exchanging = tokio::spawn(rota::keep(app.clone()));
+        let mut running =
+            Running { address, first_run: None, app, closing: sender, handle, serving, exchanging };
         if !running.app.accounts(Accounts::has_users).await.map_err(StartError::Link)? {
             let secret = running.link(LinkPurpose::FirstRun).await.map_err(StartError::Link)?;
             running.first_run = Some(format!("{}/setup/{secret}", running.url()));
@@ -209,6 +222,7 @@ fn open(
     let key = secrets::key_file(&key_path, &*entropy)
         .map_err(|source| StartError::Key { path: key_path.display().to_string(), source })?;
     let warninglists = warninglists(config.warninglists.as_deref())?;
+    let fetcher = fetcher(&config)?;
     Ok(App::new(Parts {
         config,
         ledger,
@@ -220,6 +234,7 @@ fn open(
         key,
         metrics: recorder(),
         warninglists,
+        fetcher,
         closing,
     }))
 }
@@ -255,6 +270,15 @@ fn warninglists(dir: Option<&Path>) -> Result<Warninglists, StartError> {
     }
     tracing::info!(lists = lists.iter().count(), "warninglists");
     Ok(lists)
+}
+
+/// What asks others, as far as the set-up allows.
+fn fetcher(config: &Config) -> Result<Fetcher, StartError> {
+    let (policy, resolver) = (Policy::new(config.allow_fetch_from.clone()), Arc::new(SystemResolver));
+    let Some(path) = &config.fetch_ca else { return Ok(Fetcher::new(policy, resolver)) };
+    let wrong = |source| StartError::FetchCa { path: path.display().to_string(), source };
+    let pem = std::fs::read(path).map_err(wrong)?;
+    Fetcher::trusting(policy, resolver, &pem).map_err(|error: FetchError| wrong(io::Error::other(error)))
 }
 
 /// Bounds what a connection may cost before a request is known.
@@ -329,6 +353,7 @@ impl Running {
     pub async fn stop(self) -> io::Result<()> {
         let _ = self.closing.send(true);
         self.handle.graceful_shutdown(Some(Duration::from_secs(CLOSING_SECONDS_MAX)));
+        self.exchanging.await.map_err(io::Error::other)?;
         let ended = self.serving.await.map_err(io::Error::other)?;
         let ledger = self.app.ledger().clone();
         tokio::task::spawn_blocking(move || ledger.close())

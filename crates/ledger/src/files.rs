@@ -129,6 +129,11 @@ impl Files {
         self.realm_dir().join("views.db")
     }
 
+    /// Words of the entries, to search by.
+    pub fn texts(&self) -> PathBuf {
+        self.realm_dir().join("texts.db")
+    }
+
     /// What members and operators have set up.
     pub fn settings(&self) -> PathBuf {
         self.realm_dir().join("settings.db")
@@ -282,6 +287,22 @@ fn accept(path: &Path, application: i64, found: i64, known: i64) -> Result<(), F
     }
     if found > known {
         return Err(FilesError::Newer { path: path.into(), found, known });
+    }
+    Ok(())
+}
+
+/// Deletes a database and what SQLite keeps beside it, the database first.
+pub(crate) fn remove_database(path: &Path) -> Result<(), FilesError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let name = PathBuf::from(name);
+        match fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FilesError::io(&name)(error));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
+use shieldwall_fetch::Allowed;
 use shieldwall_hub::config::ConfigError;
 use shieldwall_hub::{Config, Hub, StartError, TlsFiles};
 use shieldwall_model::realm::Realm;
@@ -50,6 +51,13 @@ pub(crate) struct HubArgs {
     /// A directory of warninglists in MISP's format: indicators that would block what is on them are held back
     #[arg(long, value_name = "DIR")]
     pub(crate) warninglists: Option<PathBuf>,
+    /// Where peers and sources may be, beyond public https addresses: a network, an address or a name, :PORT after it if
+    /// only one is meant, http:// before it if plain HTTP is; may be given several times
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) allow_fetch_from: Vec<Allowed>,
+    /// A PEM file of certificates to trust beside the system's when fetching from peers and sources
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fetch_ca: Option<PathBuf>,
 }
 
 /// What is printed once the hub listens.
@@ -66,6 +74,8 @@ impl HubArgs {
         config.listen = self.listen;
         config.realm = self.realm;
         config.warninglists = self.warninglists;
+        config.allow_fetch_from = self.allow_fetch_from;
+        config.fetch_ca = self.fetch_ca;
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
         if let Some(name) = self.name {

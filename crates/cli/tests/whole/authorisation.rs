@@ -194,7 +194,8 @@ impl Stage {
                 | "/api/v1/members"
                 | "/api/v1/groups"
                 | "/api/v1/tokens"
-                | "/api/v1/users",
+                | "/api/v1/users"
+                | "/api/v1/matrix",
             ) => client.get(route.path).await,
             ("GET", "/api/v1/stream") => Answer::head_of(client.request(Method::GET, route.path)).await,
             ("GET", "/api/v1/objects" | "/api/v1/ledger/entries" | "/api/v1/held") => {
@@ -235,6 +236,13 @@ impl Stage {
                 client
                     .post(&format!("/api/v1/objects?group={group}"), "text/plain", value(world).to_string())
                     .await
+            }
+            ("POST", "/api/v1/objects/preview") => {
+                let path = format!("/api/v1/objects/preview?group={group}");
+                client.post(&path, "text/plain", value(world).to_string()).await
+            }
+            ("POST", "/api/v1/objects/bundle") => {
+                client.post_json(route.path, &json!({"ids": [object]})).await
             }
             ("POST", "/api/v1/objects/{id}/recall") => {
                 let fresh = share(world, &side.owner, side.member, group).await;
@@ -397,6 +405,8 @@ impl Stage {
                 | "/fragments/sensors"
                 | "/intelligence"
                 | "/intelligence/feeds"
+                | "/intelligence/matrix"
+                | "/intelligence/import"
                 | "/intelligence/held"
                 | "/warnings"
                 | "/sensors"
@@ -439,6 +449,15 @@ impl Stage {
                 again.at_page().post_form("/sign-out", &[]).await
             }
             ("GET", "/intelligence/{id}") => client.get(&format!("/intelligence/{object}")).await,
+            ("GET", "/intelligence/graph") => client.get(&format!("/intelligence/graph?id={object}")).await,
+            ("GET", "/intelligence/{id}/versions") => {
+                client.get(&format!("/intelligence/{object}/versions")).await
+            }
+            ("POST", "/intelligence/import") => {
+                let (group, value) = (group.to_string(), value(world).to_string());
+                let fields = [("step", "share"), ("group", &*group), ("content", &*value)];
+                client.post_form("/intelligence/import", &fields).await
+            }
             ("POST", "/intelligence/{id}/recall") => {
                 let fresh = share(world, &side.owner, side.member, group).await;
                 let fields =

@@ -95,6 +95,11 @@ async fn taxii2_client_walks_from_discovery_to_the_last_object() {
         (&json!(true), &json!(0)),
         "posted, read back as it was, deleted"
     );
+    let checks = told["checks"].as_object().expect("the client's checks");
+    let failed: Vec<&String> =
+        checks.iter().filter(|(_, held)| **held != true).map(|(name, _)| name).collect();
+    assert!(failed.is_empty() && checks.len() > 30, "{failed:?} of {}", checks.len());
+    println!("taxii2-client: {} more questions answered as they should be", checks.len());
     println!(
         "taxii2-client read 173 objects in {} pages in {:.3} s",
         told["object_pages"],

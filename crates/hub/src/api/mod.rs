@@ -3,18 +3,27 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use shieldwall_exchange::stix;
+use shieldwall_model::id::ObjectId;
+use shieldwall_model::time::Timestamp;
 
 pub mod alliance;
+pub mod correlation;
 pub mod document;
+pub mod exchange;
+pub mod graph;
 pub mod health;
 pub mod held;
 pub mod indicators;
 pub mod ledger;
+pub mod matrix;
 pub mod me;
 pub mod objects;
+pub mod peers;
 pub mod picture;
+pub mod preview;
 pub mod sensors;
 pub mod sightings;
+pub mod sources;
 pub mod tokens;
 pub mod users;
 pub mod warnings;
@@ -35,6 +44,10 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// Objects taken although the standard advises otherwise.
     pub warnings: Vec<Refused>,
+    /// Of each object that could be read: its place in the body, its id, its version. Not told; TAXII makes its status
+    /// of it.
+    #[serde(skip)]
+    pub read: Vec<(usize, ObjectId, Timestamp)>,
 }
 
 /// One object that was not taken, or taken with a remark.

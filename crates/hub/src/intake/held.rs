@@ -60,7 +60,7 @@ pub(crate) fn held(
     }))
 }
 
-/// The objects of one piece as they pass the desk, for those that come twice in it.
+/// The objects of one body as they pass the desk, for those that come twice in it.
 #[derive(Default)]
 pub(super) struct Passed<'p> {
     versions: BTreeMap<(&'p str, Timestamp), &'p [u8]>,

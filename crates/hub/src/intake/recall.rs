@@ -45,7 +45,9 @@ impl Desk {
             .await?;
         let body = Recalled { id, reason, replaced_by: None }.to_body();
         let mut drafts = vec![self.draft(OBJECT_RECALLED, body)];
-        if let Some(revoked) = last.and_then(|last| stix::revoked(&last, self.app.now())) {
+        let revoked = last.and_then(|last| stix::revoked(&last, self.app.now()));
+        // The few bytes that say it may be too many for an object that is as large as any may be.
+        if let Some(revoked) = revoked.filter(|revoked| revoked.len() <= limits::OBJECT_BYTES_MAX) {
             drafts.push(self.draft(OBJECT_REVOKED, revoked));
         }
         self.app.append(drafts).await?;

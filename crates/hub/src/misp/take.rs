@@ -14,7 +14,7 @@ use shieldwall_model::time::Timestamp;
 
 use crate::api::{Refused, Report};
 use crate::ask::Ask;
-use crate::intake::{Desk, Known};
+use crate::intake::{Desk, Good, Known};
 use crate::problem::Problem;
 
 /// Most objects handed in at once.
@@ -31,6 +31,14 @@ pub(crate) enum Mode {
     Edit,
 }
 
+/// What an event is gone through for.
+pub(crate) enum Purpose {
+    /// To be recorded.
+    Record,
+    /// To see what would be recorded, and in which group; records nothing.
+    Look(Vec<(GroupId, Good)>),
+}
+
 /// What became of an event that came in.
 pub(crate) struct Taken {
     /// What was recorded, held already and refused.
@@ -45,6 +53,16 @@ pub(crate) struct Taken {
 /// 403 `misp.distribution` when the event as a whole has no place here, 403 `misp.event.refused` when its report is
 /// refused, else as `Desk::take`.
 pub(crate) async fn take(ask: &Ask, event: &Event, group: GroupId, mode: Mode) -> Result<Taken, Problem> {
+    take_for(ask, event, group, mode, &mut Purpose::Record).await
+}
+
+async fn take_for(
+    ask: &Ask,
+    event: &Event,
+    group: GroupId,
+    mode: Mode,
+    purpose: &mut Purpose,
+) -> Result<Taken, Problem> {
     let now = ask.app.now();
     let made = to_stix(event, &Options { now, audience: Audience::Community });
     let mut report = Report { objects: made.objects.len(), ..Report::default() };
@@ -75,7 +93,7 @@ pub(crate) async fn take(ask: &Ask, event: &Event, group: GroupId, mode: Mode) -
     made.without(&gone);
     // What others refer to first: what finds no place is then mentioned nowhere, and an event is seen whole or not yet.
     for wave in 0..3 {
-        let refused = take_wave(ask, &made, wave, &groups, mode, &mut report).await?;
+        let refused = take_wave(ask, &made, wave, (&groups, mode), purpose, &mut report).await?;
         if refused.contains(&made.report) {
             let why = report.refused.pop().map(|refused| refused.reason).unwrap_or_default();
             return Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "misp.event.refused", why));
@@ -87,15 +105,19 @@ pub(crate) async fn take(ask: &Ask, event: &Event, group: GroupId, mode: Mode) -
     Ok(Taken { report, places })
 }
 
-/// Takes every event of a file into the group the request names, or where the events' distribution sends them.
+/// Takes every event of a file into `group`, or where the events' distribution sends them.
 ///
 /// # Errors
 /// 400 for a file that holds no event; an event that finds no place is a refusal in the report.
-pub(crate) async fn take_file(ask: &Ask, bytes: &[u8]) -> Result<Report, Problem> {
-    let group = ask.group()?;
+pub(crate) async fn take_file(
+    ask: &Ask,
+    bytes: &[u8],
+    group: GroupId,
+    purpose: &mut Purpose,
+) -> Result<Report, Problem> {
     let mut all = Report::default();
     for (index, event) in read_events(bytes)?.iter().enumerate() {
-        let report = match take(ask, event, group, Mode::Newer).await {
+        let report = match take_for(ask, event, group, Mode::Newer, purpose).await {
             Ok(taken) => taken.report,
             Err(problem) if problem.status.is_server_error() => return Err(problem),
             Err(problem) => {
@@ -108,6 +130,7 @@ pub(crate) async fn take_file(ask: &Ask, bytes: &[u8]) -> Result<Report, Problem
         all.objects += report.objects;
         all.accepted += report.accepted;
         all.repeated += report.repeated;
+        all.held.extend(report.held);
         all.refused.extend(report.refused);
         all.warnings.extend(report.warnings);
     }
@@ -169,8 +192,8 @@ async fn take_wave(
     ask: &Ask,
     made: &Made,
     wave: usize,
-    groups: &BTreeMap<Audience, GroupId>,
-    mode: Mode,
+    (groups, mode): (&BTreeMap<Audience, GroupId>, Mode),
+    purpose: &mut Purpose,
     report: &mut Report,
 ) -> Result<BTreeSet<ObjectId>, Problem> {
     let mut refused = BTreeSet::new();
@@ -189,9 +212,17 @@ async fn take_wave(
                 continue;
             }
             let body = envelope(&news);
-            let taken = desk.take(&body, Known::ByVersion).await?;
+            let judged = desk.judge(&body, Known::ByVersion).await?;
+            let taken = match purpose {
+                Purpose::Record => desk.record(judged).await?,
+                Purpose::Look(good) => {
+                    good.extend(judged.good.into_iter().map(|good| (*group, good)));
+                    judged.report
+                }
+            };
             report.accepted += taken.accepted;
             report.repeated += taken.repeated;
+            report.held.extend(taken.held);
             report.warnings.extend(taken.warnings);
             for one in taken.refused {
                 refused.extend(one.id.as_deref().and_then(|id| id.parse::<ObjectId>().ok()));

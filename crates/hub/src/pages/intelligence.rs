@@ -7,10 +7,12 @@ use shieldwall_model::id::{GroupId, MemberId, ObjectId};
 use shieldwall_model::marking::Tlp;
 
 use crate::api::indicators;
-use crate::api::objects::{self, ObjectBody, ObjectRead, Relation};
+use crate::api::objects::{self, ObjectBody, ObjectRead, Objects, Relation};
 use crate::ask::{Ask, see_other};
 use crate::fold::{IndicatorState, collection};
 use crate::intake::Desk;
+use crate::pages::audience::AudiencePanel;
+use crate::pages::correlation::{self, Shared};
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
 use crate::pages::indent::indented;
@@ -28,7 +30,7 @@ const WARNINGS_MAX: usize = 500;
 /// Values of an indicator listed among its facts.
 const VALUES_SHOWN_MAX: usize = 50;
 /// Types offered in the filter; the words of the search find the rest.
-const TYPES: [&str; 19] = [
+pub(crate) const TYPES: [&str; 19] = [
     "indicator",
     "malware",
     "campaign",
@@ -70,6 +72,8 @@ struct ListPage {
     frame: Frame,
     tabs: Vec<Tab>,
     text: String,
+    error: Option<String>,
+    may_keep: bool,
     types: Vec<Choice>,
     markings: Vec<Choice>,
     groups: Vec<Choice>,
@@ -146,6 +150,7 @@ struct ObjectPage {
     versions: Vec<VersionRow>,
     relations: Vec<RelationRow>,
     relations_label: String,
+    shared: Shared,
     warnings: Vec<WarningRow>,
     json: String,
     recallable: Vec<Choice>,
@@ -162,14 +167,16 @@ struct RecallPage {
     group_name: String,
     reason: String,
     error: Option<String>,
+    audience: Option<AudiencePanel>,
 }
 
 /// Whether a name is a value (a hash, an address, a path) rather than words: it is then set to be read letter by letter.
-fn is_value(name: &str) -> bool {
+pub(crate) fn is_value(name: &str) -> bool {
     let one_word = !name.contains(' ') && name.contains(['.', ':', '/', '\\', '@']);
     one_word || name.split(' ').any(|word| word.len() >= 32)
 }
 
+/// The member that shared an object, or the hub.
 pub(crate) fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
     let directory = ask.app.directory();
     let member = owner
@@ -178,6 +185,7 @@ pub(crate) fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String 
     member.unwrap_or_else(|| t.text("owner-none"))
 }
 
+/// What a group's id is called by this reader.
 pub(crate) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
     group.parse().map_or_else(
         |_| group.to_owned(),
@@ -186,7 +194,11 @@ pub(crate) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
 }
 
 /// A choice of everything, then of each.
-fn with_any(any: String, chosen: Option<&str>, each: impl Iterator<Item = (String, String)>) -> Vec<Choice> {
+pub(crate) fn with_any(
+    any: String,
+    chosen: Option<&str>,
+    each: impl Iterator<Item = (String, String)>,
+) -> Vec<Choice> {
     let mut choices = vec![Choice { value: String::new(), label: any, chosen: chosen.is_none() }];
     choices.extend(each.map(|(value, label)| Choice {
         chosen: chosen == Some(value.as_str()),
@@ -214,7 +226,14 @@ fn page_after(query: &[(String, String)], after: Option<&str>) -> String {
 /// 400 for a filter that is none, 410 for a page that is gone.
 pub async fn list(ask: Ask) -> Result<Response, Problem> {
     let t = Texts::new(ask.language);
-    let found = objects::search(&ask, PAGE_OBJECTS).await?;
+    // A search that cannot be read is the form again, with what is wrong.
+    let (found, problem) = match objects::search(&ask, PAGE_OBJECTS).await {
+        Ok(found) => (found, None),
+        Err(problem) if problem.code.starts_with("search.") => {
+            (Objects { objects: Vec::new(), next: None }, Some(problem))
+        }
+        Err(problem) => return Err(problem),
+    };
     let rows: Vec<Row> = found
         .objects
         .iter()
@@ -238,11 +257,13 @@ pub async fn list(ask: Ask) -> Result<Response, Problem> {
     let groups = directory
         .groups_of(mine)
         .map(|group| (group.id.to_string(), group_name(t, &directory, group.id, mine)));
-    html(&ListPage {
+    let page = ListPage {
         t,
         frame: Frame::of(&ask, Place::Intelligence, "intelligence-title").await?,
         tabs: tabs::intelligence(t, ask.reader(), "/intelligence"),
-        text: ask.query("text").unwrap_or_default().to_owned(),
+        text: ask.query("q").or_else(|| ask.query("text")).unwrap_or_default().to_owned(),
+        error: problem.as_ref().map(|problem| t.problem(problem)),
+        may_keep: ask.reader().may(Action::KeepSearches),
         types: with_any(t.text("filter-type-any"), ask.query("type"), types.into_iter()),
         markings: with_any(
             t.text("filter-marking-any"),
@@ -250,13 +271,19 @@ pub async fn list(ask: Ask) -> Result<Response, Problem> {
             Tlp::ALL.into_iter().map(|tlp| (tlp.as_str().to_owned(), tlp.to_string())),
         ),
         groups: with_any(t.text("filter-group-any"), ask.query("group"), groups),
-        filtered: ["text", "type", "marking", "group", "owner"].iter().any(|name| ask.query(name).is_some()),
+        filtered: ["q", "text", "type", "marking", "group", "owner"]
+            .iter()
+            .any(|name| ask.query(name).is_some()),
         first: ask.query("after").map(|_| page_after(&ask.query, None)),
         next: found.next.as_deref().map(|next| page_after(&ask.query, Some(next))),
         shown: t.count("objects-shown", rows.len()),
         rows,
         may_share: ask.reader().may(Action::ShareIntelligence),
-    })
+    };
+    match &problem {
+        Some(problem) => html_about(problem, &page),
+        None => html(&page),
+    }
 }
 
 fn relation_rows(t: Texts, id: &str, relations: &[Relation]) -> Vec<RelationRow> {
@@ -437,6 +464,7 @@ pub async fn object(ask: Ask) -> Result<Response, Problem> {
             .language()
             .text_with("graph-label", &[("name", about.name.clone().into()), count, shown]),
         relations,
+        shared: correlation::shared(&ask, t).await?,
         warnings: warnings_about(&ask, t, &about.id).await?,
         json: as_sent(&ask, &about.id).await?,
         recallable: recallable(&ask, t, &read),
@@ -477,6 +505,7 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
         group: group.to_string(),
         reason,
         error: error.as_ref().map(|problem| t.problem(problem)),
+        audience: AudiencePanel::of(t, &ask.app.directory(), group, ask.reader().member()),
     };
     match &error {
         Some(problem) => html_about(problem, &page),

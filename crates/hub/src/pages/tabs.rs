@@ -15,8 +15,11 @@ pub struct Tab {
 }
 
 /// Address, key of the words, and what the reader's role must allow.
-const INTELLIGENCE: [(&str, &str, Action); 3] = [
+const INTELLIGENCE: &[(&str, &str, Action)] = &[
     ("/intelligence", "tab-search", Action::ReadIntelligence),
+    ("/intelligence/graph", "tab-graph", Action::ReadIntelligence),
+    ("/intelligence/matrix", "tab-matrix", Action::ReadIntelligence),
+    ("/intelligence/import", "tab-import", Action::ShareIntelligence),
     ("/intelligence/held", "tab-held", Action::ReadIntelligence),
     ("/intelligence/feeds", "tab-feeds", Action::PullFeeds),
 ];

@@ -130,6 +130,7 @@ const fn delete(path: &'static str, action: Action, face: Face, run: Run, about:
 
 // After the macros, which they use: one file a face.
 mod api;
+mod exchange;
 mod feeds;
 mod misp;
 mod pages;
@@ -138,7 +139,7 @@ mod taxii;
 /// Every route.
 pub fn table() -> &'static [Route] {
     static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-        [api::routes(), feeds::routes(), misp::routes(), taxii::routes(), pages::routes()]
+        [api::routes(), exchange::routes(), feeds::routes(), misp::routes(), taxii::routes(), pages::routes()]
             .into_iter()
             .flatten()
             .collect()

@@ -36,9 +36,8 @@ const DETAILS_MAX: usize = 1_000;
 /// 404 for a collection that is hidden or absent, 406, 415, 413, 422 for a body that is no envelope or an empty one.
 pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     acceptable(&ask)?;
+    let desk = Desk::of(&ask, group_of(&ask)?)?;
     check_content_type(header_text(&ask.headers, &header::CONTENT_TYPE))?;
-    let group = group_of(&ask)?;
-    let desk = Desk::of(&ask, group)?;
     let received = ask.app.now();
     let bytes = ask.bytes().await?;
     let report = desk.take(&bytes, Known::ByVersion).await.map_err(|problem| match problem.status {

@@ -13,7 +13,9 @@ use shieldwall_exchange::taxii::{
     self, Endpoint, EnvelopeWriter, MEDIA_TYPE, Manifest, ManifestRecord, Query, STIX_20_MEDIA_TYPE,
     STIX_MEDIA_TYPE, VersionMatch, Versions,
 };
-use shieldwall_ledger::reading::{ObjectPage, ObjectQuery, ReadError, Reading, StoredObject, VersionFilter};
+use shieldwall_ledger::reading::{
+    ObjectPage, ObjectQuery, PageEnd, ReadError, Reading, StoredObject, VersionFilter,
+};
 use shieldwall_ledger::views::ObjectRecord;
 use shieldwall_model::access::{ReadScope, Visible};
 use shieldwall_model::id::GroupId;
@@ -26,6 +28,8 @@ use crate::problem::Problem;
 
 /// What cursors of TAXII pages are sealed for.
 const USE: &str = "taxii";
+/// Room made for an envelope before it is known how large it gets, in bytes.
+const ENVELOPE_BYTES: usize = 4 * 1024;
 
 /// Where a page ended.
 #[derive(Clone, Copy)]
@@ -68,7 +72,7 @@ impl Place {
 struct Asked {
     scope: ReadScope,
     query: ObjectQuery,
-    /// Where the walk goes on, or began to be about something: revocations later than this are told.
+    /// Revocations later than this are told; none to a client that begins with nothing.
     since: Option<u64>,
     /// Everything up to this time is known to the client.
     reached: Timestamp,
@@ -265,6 +269,63 @@ pub async fn object(ask: Ask) -> Result<Response, Problem> {
 }
 
 async fn envelope(ask: &Ask, asked: Asked) -> Result<Response, Problem> {
+    if asked.one {
+        return rows_envelope(ask, asked).await;
+    }
+    let (scope, query, since) = (asked.scope.clone(), asked.query.clone(), asked.since);
+    let (group, limit) = (query.group, query.limit);
+    let found = ask.read(move |reading| written(reading, &scope, query, since)).await?;
+    // Revocations stand among the objects: the page is put together from rows.
+    let Some(Written { writer, end, since }) = found else { return rows_envelope(ask, asked).await };
+    let place = |after| Place { group, after, since, added: end.last.unwrap_or_default() };
+    let next = end.sequence.filter(|_| end.more).map(place);
+    let next = next.map(|place| ask.app.seal().seal_bytes(&asked.scope, USE, &place.write()));
+    debug_assert!(end.objects <= limit);
+    let body =
+        writer.and_then(|writer| writer.finish(next.as_deref())).map_err(|error| Problem::fault(&error))?;
+    let response = (StatusCode::OK, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+    Ok(dated(response, [end.first, end.last].map(|time| time.unwrap_or(asked.reached))))
+}
+
+/// A page of objects as it goes out, straight from the disk.
+struct Written {
+    writer: std::io::Result<EnvelopeWriter<Vec<u8>>>,
+    end: PageEnd,
+    since: u64,
+}
+
+/// Writes a page that has no revocations in it; `None` when there are any to tell.
+fn written(
+    reading: &Reading<'_>,
+    scope: &ReadScope,
+    query: ObjectQuery,
+    since: Option<u64>,
+) -> Result<Option<Written>, ReadError> {
+    // Before anything else, so that whatever is taken back from here on is later than it.
+    let head = reading.positions(scope).get(&query.group).copied().unwrap_or(0);
+    let query = match since {
+        None => query,
+        Some(since) => {
+            let query = ObjectQuery { until: Some(head), ..query };
+            let told = ObjectQuery { revocations_after: Some(since), limit: 1, ..query.clone() };
+            if !reading.manifest(scope, &told)?.rows.is_empty() {
+                return Ok(None);
+            }
+            query
+        }
+    };
+    let mut writer = EnvelopeWriter::new(Vec::with_capacity(ENVELOPE_BYTES));
+    let mut failed = None;
+    let end = reading.object_bytes(scope, &query, |object| {
+        if failed.is_none() {
+            failed = writer.push(object).err();
+        }
+    })?;
+    let writer = failed.map_or(Ok(writer), Err);
+    Ok(Some(Written { writer, end: end.into_inner(), since: since.unwrap_or(head) }))
+}
+
+async fn rows_envelope(ask: &Ask, asked: Asked) -> Result<Response, Problem> {
     let page = page(ask, asked, |reading, scope, query| reading.objects(scope, query), record_of).await?;
     let bytes = page.rows.iter().filter_map(|row| row.bytes.as_deref());
     let mut writer = EnvelopeWriter::new(Vec::with_capacity(

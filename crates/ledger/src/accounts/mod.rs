@@ -5,18 +5,20 @@
 //! Sign-in looks up by such a hash, before anybody is known, so those calls take no permit; whatever lists or changes
 //! accounts takes one for [`Action::Administer`], or [`Offline`], which only a program on the hub's own machine makes.
 
+mod recent;
 mod rows;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use shieldwall_model::access::Role;
-use shieldwall_model::id::{TokenId, UserId};
+use shieldwall_model::access::{Principal, Role};
+use shieldwall_model::id::{MemberId, TokenId, UserId};
 use shieldwall_model::limits::PAGE_ITEMS_MAX;
 use shieldwall_model::time::Timestamp;
 use uuid::Uuid;
 
+use self::recent::Recent;
 pub use self::rows::{LinkPurpose, MayAdminister, Offline, SecretHash, Session, Token, User};
 use self::rows::{TOKEN, USER, link_from, token_from, user_from};
 use crate::entry::principal_columns;
@@ -77,9 +79,16 @@ impl AccountsError {
     }
 }
 
+/// Whether a use now has to be noted.
+fn is_stale(token: &Token, now: Timestamp) -> bool {
+    let since = |used| now.since_micros(used).saturating_abs() >= LAST_USED_SECONDS * 1_000_000;
+    token.last_used.is_none_or(since)
+}
+
 /// `accounts.db`. Blocking, and quick; changes are flushed to disk before they return.
 pub struct Accounts {
     connection: Mutex<Connection>,
+    recent: Recent,
 }
 
 impl Accounts {
@@ -92,7 +101,7 @@ impl Accounts {
         let path = Files::new(dir, shieldwall_model::realm::Realm::Real).accounts();
         let connection = open(&path, Mode::Durable)?;
         settle(&connection, &path, ACCOUNTS_SCHEMA, SCHEMA)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), recent: Recent::open(&path)? })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -139,6 +148,26 @@ impl Accounts {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(&format!("{USER} WHERE id = ?1"))?;
         Ok(statement.query_row(params![id.uuid().into_bytes()], user_from).optional()?)
+    }
+
+    /// For which member and in which role a person acts now: by an account that may sign in, or by a token that counts.
+    /// `None` once neither is so. For work that the hub does for somebody who is not there.
+    ///
+    /// # Errors
+    /// [`AccountsError::Sqlite`].
+    pub fn acting(&self, id: UserId, now: Timestamp) -> Result<Option<(MemberId, Role)>, AccountsError> {
+        if let Some(user) = self.user(id)? {
+            return Ok(user.disabled.is_none().then_some((user.member, user.role)));
+        }
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(&format!(
+            "{TOKEN} WHERE principal_id = ?1 AND expires > ?2 AND revoked IS NULL ORDER BY created DESC LIMIT 1"
+        ))?;
+        let token =
+            statement.query_row(params![id.uuid().into_bytes(), now.as_micros()], token_from).optional()?;
+        Ok(token
+            .filter(|token| token.principal == Principal::User(id))
+            .map(|token| (token.member, token.role)))
     }
 
     /// All users by name, at most [`PAGE_ITEMS_MAX`] after `after`.
@@ -293,24 +322,33 @@ impl Accounts {
         Ok(())
     }
 
+    /// The token of a secret that was asked for a moment ago, while it counts. Never waits for the disk, and never later
+    /// than a change of any token; `None` says nothing but that [`Accounts::token`] has to be asked.
+    ///
+    /// # Errors
+    /// [`AccountsError::Sqlite`].
+    pub fn recent_token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, AccountsError> {
+        self.recent.get(hash, now)
+    }
+
     /// The token of a secret, while it counts; notes that it was used.
     ///
     /// # Errors
     /// [`AccountsError::Sqlite`].
     pub fn token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, AccountsError> {
+        let counter = self.recent.counter()?;
         let connection = self.lock();
         let mut statement = connection
             .prepare_cached(&format!("{TOKEN} WHERE hash = ?1 AND expires > ?2 AND revoked IS NULL"))?;
         let Some(token) = statement.query_row(params![hash, now.as_micros()], token_from).optional()? else {
             return Ok(None);
         };
-        let stale = token
-            .last_used
-            .is_none_or(|used| now.since_micros(used).saturating_abs() >= LAST_USED_SECONDS * 1_000_000);
-        if stale {
+        if is_stale(&token, now) {
             connection
                 .prepare_cached("UPDATE tokens SET last_used = ?2 WHERE hash = ?1")?
                 .execute(params![hash, now.as_micros()])?;
+        } else {
+            self.recent.keep(counter, &token)?;
         }
         Ok(Some(token))
     }

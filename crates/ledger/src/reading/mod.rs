@@ -1,5 +1,6 @@
 //! The read side: everything asked with a scope, everything answered as [`Visible`]. No unfiltered read is public.
 
+mod correlation;
 mod documents;
 mod entries;
 mod objects;
@@ -9,11 +10,12 @@ mod search;
 use shieldwall_model::access::{Denied, ReadScope};
 use shieldwall_model::id::GroupId;
 
+pub use correlation::Prefix;
 pub use documents::{DocumentPage, NewestCursor};
 pub use entries::{Counts, EntryPage, EntryQuery, ObjectCount};
-pub use objects::{ObjectPage, ObjectQuery, StoredObject, VersionFilter};
+pub use objects::{ObjectPage, ObjectQuery, PageEnd, StoredObject, VersionFilter};
 pub use proofs::{CheckpointRecord, ConsistencyProof, InclusionProof};
-pub use search::{SearchCursor, SearchPage, SearchQuery};
+pub use search::{Condition, SearchCursor, SearchPage, SearchQuery, Test};
 
 use crate::files::FilesError;
 use crate::ledger::Published;
@@ -29,6 +31,9 @@ pub enum ReadError {
     /// Every connection is taken.
     #[error("too much is being read at once: try again in a second")]
     Busy,
+    /// The full-text index has not got to what the reader's groups hold.
+    #[error("the search index is catching up with what was shared: try again in a few seconds")]
+    Behind,
     /// The statement ran into its time limit.
     #[error("this reads more than a request may: narrow the search")]
     TooLong,
@@ -49,6 +54,7 @@ impl ReadError {
         match self {
             Self::Denied(denied) => denied.code(),
             Self::Busy => "ledger.read.busy",
+            Self::Behind => "ledger.read.behind",
             Self::TooLong => "ledger.read.too_long",
             Self::Sqlite(_) => "ledger.read.sqlite",
             Self::Files(error) => error.code(),

@@ -4,12 +4,17 @@
 //! ledger), *edges* between them, and *documents* (small bodies of the hub's own making, by collection, group and
 //! key). Rows carry the group they belong to; the read side selects by it.
 
+mod postings;
 mod rows;
+
+use std::cell::Cell;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use shieldwall_model::id::{GroupId, MemberId};
 use shieldwall_model::time::Timestamp;
 
+pub use self::postings::Key;
+pub(crate) use self::postings::family;
 pub use self::rows::{Document, Edge, EdgeRecord, ObjectRecord, ObjectRow};
 pub(crate) use self::rows::{OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from};
 use crate::entry::Entry;
@@ -20,7 +25,10 @@ pub(crate) const VIEWS_SCHEMA: i64 = 2;
 /// The tables of `views.db`.
 ///
 /// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
-/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn.
+/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `keys` holds what objects
+/// in use are found by (see [`Key`]), `prefixes` the lengths of networks a group has ever held, so that looking for the
+/// networks around an address takes as many look-ups as there are lengths in use. Words are in a database of their own,
+/// `texts.db`.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE skipped (position INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
@@ -31,14 +39,17 @@ pub(crate) const SCHEMA: &str = "
         spec_version TEXT NOT NULL, created_by TEXT, owner BLOB, name TEXT, marking INTEGER,
         revoked INTEGER NOT NULL, withdrawn INTEGER NOT NULL, first INTEGER NOT NULL, latest INTEGER NOT NULL
     ) STRICT;
-    CREATE UNIQUE INDEX objects_version ON objects (grp, id, version);
+    CREATE UNIQUE INDEX objects_version ON objects (id, grp, version);
     CREATE INDEX objects_sequence ON objects (grp, sequence);
     CREATE INDEX objects_current ON objects (grp, type, sequence) WHERE latest = 1 AND withdrawn = 0;
     CREATE INDEX objects_revocations ON objects (grp, sequence) WHERE withdrawn = 2;
-    CREATE INDEX objects_id ON objects (id);
-    CREATE VIRTUAL TABLE texts USING fts5 (
-        words, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    CREATE VIRTUAL TABLE keys USING fts5 (
+        held, content = '', contentless_delete = 1, detail = 'none', tokenize = 'ascii'
     );
+    CREATE VIRTUAL TABLE key_words USING fts5vocab (keys, instance);
+    CREATE TABLE prefixes (
+        grp INTEGER NOT NULL, family INTEGER NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (grp, family, length)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE edges (
         grp INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, label TEXT NOT NULL, via TEXT NOT NULL,
         sequence INTEGER NOT NULL, PRIMARY KEY (grp, source, target, label, via)
@@ -81,11 +92,13 @@ impl ViewsError {
 pub struct Views<'a> {
     connection: &'a Connection,
     entry: Option<&'a Entry>,
+    /// The number of the group asked for last.
+    numbered: Cell<Option<(GroupId, i64)>>,
 }
 
 impl<'a> Views<'a> {
-    pub(crate) const fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
-        Self { connection, entry }
+    pub(crate) fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
+        Self { connection, entry, numbered: Cell::new(None) }
     }
 
     fn entry(&self) -> Result<&'a Entry, ViewsError> {
@@ -112,8 +125,10 @@ impl<'a> Views<'a> {
         object: &ObjectRow<'_>,
         owner: Option<MemberId>,
     ) -> Result<bool, ViewsError> {
-        let Some((group, row)) = self.put_row(object, owner, 0)? else { return Ok(false) };
-        self.rank(group, object, row)?;
+        let Some((group, _, alone)) = self.put_row(object, owner, 0)? else { return Ok(false) };
+        if !alone {
+            self.rank(group, object)?;
+        }
         Ok(true)
     }
 
@@ -124,7 +139,7 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_revocation(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
-        let Some((group, row)) = self.put_row(object, self.entry()?.author.member, 2)? else {
+        let Some((group, row, _)) = self.put_row(object, self.entry()?.author.member, 2)? else {
             return Ok(false);
         };
         self.connection
@@ -133,19 +148,25 @@ impl<'a> Views<'a> {
         Ok(true)
     }
 
-    /// The group's number and the row that was put; `None` when the version is there already.
+    /// The group's number, the row that was put, and whether it is the object's only one; `None` when the version is there already.
     fn put_row(
         &self,
         object: &ObjectRow<'_>,
         owner: Option<MemberId>,
         withdrawn: i64,
-    ) -> Result<Option<(i64, i64)>, ViewsError> {
+    ) -> Result<Option<(i64, i64, bool)>, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
+        // Nearly every object is new: it is its own first and latest version, and nothing need be ranked.
+        let new: bool = self
+            .connection
+            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM objects WHERE grp = ?1 AND id = ?2)")?
+            .query_row(params![group, object.id], |row| row.get(0))?;
+        let alone = new && withdrawn == 0;
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
              owner, name, marking, revoked, withdrawn, first, latest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, 0)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
              ON CONFLICT (grp, id, version) DO UPDATE SET sequence = ?2, position = ?3, added = ?4, spec_version = ?8,
              created_by = ?9, name = ?11, marking = ?12, revoked = ?13, withdrawn = ?14
              WHERE withdrawn <> 0 AND ?14 = 0
@@ -167,14 +188,15 @@ impl<'a> Views<'a> {
                 object.marking.map(marking_rank),
                 object.revoked,
                 withdrawn,
+                alone,
             ],
             |row| row.get(0),
         );
-        Ok(row.optional()?.map(|row| (group, row)))
+        Ok(row.optional()?.map(|row| (group, row, alone)))
     }
 
-    /// Keeps the first and latest flags, and the words of the latest version alone.
-    fn rank(&self, group: i64, object: &ObjectRow<'_>, row: i64) -> Result<(), ViewsError> {
+    /// Keeps the first and latest flags.
+    fn rank(&self, group: i64, object: &ObjectRow<'_>) -> Result<(), ViewsError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT min(version), max(version), count(*) FROM objects WHERE grp = ?1 AND id = ?2 AND withdrawn = 0",
         )?;
@@ -182,10 +204,7 @@ impl<'a> Views<'a> {
             .query_row(params![group, object.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let version = object.version.as_micros();
         if version == latest {
-            self.forget_words(group, object.id)?;
-            self.connection
-                .prepare_cached("INSERT INTO texts (rowid, words) VALUES (?1, ?2)")?
-                .execute(params![row, object.text])?;
+            self.forget_keys(group, object.id)?;
         }
         if versions == 1 {
             // Withdrawn versions, if there are any, step back behind the one that is back in use.
@@ -201,16 +220,6 @@ impl<'a> Views<'a> {
                 )?
                 .execute(params![group, object.id, first, latest])?;
         }
-        Ok(())
-    }
-
-    fn forget_words(&self, group: i64, id: &str) -> Result<(), ViewsError> {
-        self.connection
-            .prepare_cached(
-                "DELETE FROM texts WHERE rowid IN
-                 (SELECT row FROM objects WHERE grp = ?1 AND id = ?2 AND latest = 1 AND withdrawn = 0)",
-            )?
-            .execute(params![group, id])?;
         Ok(())
     }
 
@@ -248,7 +257,7 @@ impl<'a> Views<'a> {
     pub fn withdraw(&mut self, group: GroupId, id: &str) -> Result<bool, ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
-        self.forget_words(group, id)?;
+        self.forget_keys(group, id)?;
         let changed = self
             .connection
             .prepare_cached("UPDATE objects SET withdrawn = 1 WHERE grp = ?1 AND id = ?2 AND withdrawn = 0")?
@@ -269,15 +278,16 @@ impl<'a> Views<'a> {
     ) -> Result<bool, ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT version FROM objects WHERE grp = ?1 AND id = ?2 AND latest = 1 AND withdrawn = 0",
+        )?;
+        let latest = statement.query_row(params![group, id], |row| row.get(0).map(Timestamp::from_micros));
+        if latest.optional()?.is_some_and(|latest| versions.contains(&latest)) {
+            self.forget_keys(group, id)?;
+        }
         let mut changed = 0;
         for version in versions {
             let version = version.as_micros();
-            self.connection
-                .prepare_cached(
-                    "DELETE FROM texts WHERE rowid IN (SELECT row FROM objects
-                     WHERE grp = ?1 AND id = ?2 AND version = ?3 AND latest = 1 AND withdrawn = 0)",
-                )?
-                .execute(params![group, id, version])?;
             changed += self
                 .connection
                 .prepare_cached(
@@ -434,12 +444,21 @@ impl<'a> Views<'a> {
 
     /// The number of a group, given on first use.
     fn number(&self, group: GroupId) -> Result<i64, ViewsError> {
-        let uuid = group.uuid().into_bytes();
-        let mut statement = self.connection.prepare_cached("SELECT grp FROM groups WHERE uuid = ?1")?;
-        if let Some(number) = statement.query_row(params![uuid], |row| row.get(0)).optional()? {
+        if let Some((_, number)) = self.numbered.get().filter(|(known, _)| *known == group) {
             return Ok(number);
         }
-        self.connection.prepare_cached("INSERT INTO groups (uuid) VALUES (?1)")?.execute(params![uuid])?;
-        Ok(self.connection.last_insert_rowid())
+        let uuid = group.uuid().into_bytes();
+        let mut statement = self.connection.prepare_cached("SELECT grp FROM groups WHERE uuid = ?1")?;
+        let number = match statement.query_row(params![uuid], |row| row.get(0)).optional()? {
+            Some(number) => number,
+            None => {
+                self.connection
+                    .prepare_cached("INSERT INTO groups (uuid) VALUES (?1)")?
+                    .execute(params![uuid])?;
+                self.connection.last_insert_rowid()
+            }
+        };
+        self.numbered.set(Some((group, number)));
+        Ok(number)
     }
 }

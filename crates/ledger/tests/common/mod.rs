@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shieldwall_ledger::views::{Edge, ObjectRow};
-use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Views};
+use shieldwall_ledger::views::{Edge, Key, ObjectRow};
+use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Views, Words};
 use shieldwall_model::access::{Action, Permit, Principal, ReadScope, Reader, Role};
 use shieldwall_model::directory::{Directory, Member, MemberKind, SharingGroup, SightingNames};
 use shieldwall_model::id::{GroupId, MemberId, RepeatableEntropy, UserId};
@@ -94,6 +94,21 @@ impl World {
     }
 }
 
+/// A key as tests write it: an address, a network, or a word of at most 8 letters.
+pub fn key(text: &str) -> Key {
+    if let Some((net, length)) = text.split_once('/') {
+        return Key::Network(net.parse().unwrap(), length.parse().unwrap());
+    }
+    text.parse().map_or_else(
+        |_| {
+            let mut bytes = [0; 8];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            Key::Hashed(bytes)
+        },
+        Key::Address,
+    )
+}
+
 /// Entropy in every test from a seed.
 pub fn entropy(seed: u64) -> Arc<RepeatableEntropy> {
     Arc::new(RepeatableEntropy::new(seed))
@@ -127,6 +142,16 @@ pub struct TestFold {
 impl Fold for TestFold {
     fn version(&self) -> u32 {
         self.version
+    }
+
+    fn words(&self) -> Words {
+        |entry| {
+            let body = String::from_utf8(entry.body.clone()?).ok()?;
+            match (entry.kind.as_str(), body.split('|').collect::<Vec<_>>().as_slice()) {
+                ("object", [_, _, _, _, name, _]) => Some((*name).to_owned()),
+                _ => None,
+            }
+        }
     }
 
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
@@ -166,7 +191,6 @@ impl Fold for TestFold {
                     name: Some(name),
                     marking: Some(Tlp::Green),
                     revoked: entry.kind == "revocation",
-                    text: name,
                 };
                 if row.revoked {
                     views.put_revocation(&row)?;
@@ -187,6 +211,12 @@ impl Fold for TestFold {
             ("withdraw", [id]) => {
                 views.withdraw(entry.group, id)?;
                 views.delete_edges(entry.group, id)?;
+            }
+            // `id|version seconds|keys`, keys set apart by blanks: an address, a network, or a word.
+            ("hold", [id, version, keys]) => {
+                let version = Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000);
+                let keys: Vec<Key> = keys.split_whitespace().map(key).collect();
+                views.put_keys(id, version, &keys)?;
             }
             ("revoke", [id]) => {
                 views.mark_revoked(entry.group, id)?;

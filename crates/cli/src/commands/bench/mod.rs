@@ -1,9 +1,12 @@
 //! `bench`: figures measured beside what they are compared with, in one run, so that the machine cancels out.
 
 mod import;
+mod indicators;
 mod matching;
 mod meter;
 mod pages;
+mod taxii;
+mod wire;
 
 use clap::{Args, Subcommand};
 
@@ -24,6 +27,7 @@ enum BenchCommand {
     Match(matching::BenchMatchArgs),
     Import(import::BenchImportArgs),
     Pages(pages::BenchPagesArgs),
+    Taxii(taxii::BenchTaxiiArgs),
 }
 
 /// Runs the command.
@@ -35,5 +39,6 @@ pub(crate) fn run(args: BenchArgs, console: &Console) -> Result<Outcome, Fault> 
         BenchCommand::Match(args) => matching::run(&args, console),
         BenchCommand::Import(args) => import::run(args, console),
         BenchCommand::Pages(args) => pages::run(&args, console),
+        BenchCommand::Taxii(args) => taxii::run(&args, console),
     }
 }

@@ -115,7 +115,9 @@ impl World {
     }
 
     fn config(&self) -> Config {
-        Config { listen: self.address, ..Config::new(self.data()) }
+        // Peers and sources of a test are on this machine.
+        let allow_fetch_from = vec!["http://127.0.0.0/8".parse().expect("a network")];
+        Config { listen: self.address, allow_fetch_from, ..Config::new(self.data()) }
     }
 
     /// Starts the hub (again), on the address it had.

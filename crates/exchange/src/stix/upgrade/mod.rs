@@ -33,7 +33,7 @@ pub struct Taken<'i> {
 /// tool (2.0 part 2 section 3 and its vocabularies, part 1 section 7) into `indicator_types` and so on, free words stay
 /// `labels`; `is_family` true for malware, since 2.0 could describe no sample; `pattern_type` `stix` and
 /// `pattern_version` `2.0`, which section 4.7.1 otherwise takes from the specification's version; embedded observables
-/// into objects of their own, see [`observed`]. TLP 1 ids (section 7.2.1.4) become those of TLP 2.0, WHITE becoming CLEAR.
+/// into objects of their own (module `observed`). TLP 1 ids (section 7.2.1.4) become those of TLP 2.0, WHITE becoming CLEAR.
 ///
 /// # Errors
 /// A [`Refusal`] when the object is none that 2.1 accepts even so.
