@@ -27,6 +27,8 @@ export const WALK = [
   { as: "analyst", name: "matrix", path: "/intelligence/matrix" },
   { as: "analyst", name: "import", path: "/intelligence/import" },
   { as: "analyst", name: "sources", path: "/intelligence/sources" },
+  { as: "analyst", name: "held", path: "/intelligence/held" },
+  { as: "analyst", name: "feeds", path: "/intelligence/feeds" },
   { as: "analyst", name: "sensors", path: "/sensors" },
   { as: "analyst", name: "members", path: "/members" },
   { as: "analyst", name: "ledger", path: "/ledger" },
