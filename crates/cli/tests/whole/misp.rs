@@ -219,6 +219,18 @@ async fn distribution_never_reaches_further_than_it_says() {
     assert_eq!(narrowed.expect(200).json()["Event"]["distribution"], "0");
     assert_eq!(party.get(&view).await.status, 404);
     assert_eq!(us.get(&view).await.status, 200);
+    // A sighting warns the others, and says in a group that names no reporters no more than that there was one.
+    us.post_json("/misp/sightings/add", &json!({"value": "all.evil-cdn.example", "source": "ours"}))
+        .await
+        .expect(200);
+    let warnings = stranger.get_json("/api/v1/warnings").await;
+    assert_eq!(warnings["warnings"].as_array().unwrap().len(), 1, "{warnings}");
+    let list = json!({"context": "event", "id": made["Event"]["id"]});
+    let of = async |client: &Client| {
+        client.post_json("/misp/sightings/listSightings", &list).await.expect(200).json()
+    };
+    assert_eq!(of(&us).await[0]["Sighting"]["source"], "ours");
+    assert_eq!(of(&stranger).await, json!([]));
     // Only its owner changes an event, and is told so in the words PyMISP looks for.
     let made = added(json!({"info": "for all", "distribution": 3,
         "Attribute": [{"type": "domain", "value": "all.evil-cdn.example", "to_ids": true}]}))
