@@ -219,6 +219,12 @@ async fn distribution_never_reaches_further_than_it_says() {
     assert_eq!(narrowed.expect(200).json()["Event"]["distribution"], "0");
     assert_eq!(party.get(&view).await.status, 404);
     assert_eq!(us.get(&view).await.status, 200);
+    // Only its owner changes an event, and is told so in the words PyMISP looks for.
+    let made = added(json!({"info": "for all", "distribution": 3,
+        "Attribute": [{"type": "domain", "value": "all.evil-cdn.example", "to_ids": true}]}))
+    .await
+    .expect(200)
+    .json();
     // A sighting warns the others, and says in a group that names no reporters no more than that there was one.
     us.post_json("/misp/sightings/add", &json!({"value": "all.evil-cdn.example", "source": "ours"}))
         .await
@@ -231,12 +237,6 @@ async fn distribution_never_reaches_further_than_it_says() {
     };
     assert_eq!(of(&us).await[0]["Sighting"]["source"], "ours");
     assert_eq!(of(&stranger).await, json!([]));
-    // Only its owner changes an event, and is told so in the words PyMISP looks for.
-    let made = added(json!({"info": "for all", "distribution": 3,
-        "Attribute": [{"type": "domain", "value": "all.evil-cdn.example", "to_ids": true}]}))
-    .await
-    .expect(200)
-    .json();
     let uuid = made["Event"]["uuid"].as_str().unwrap();
     for path in ["events/edit", "events/delete", "attributes/add", "objects/add", "events/publish"] {
         let body = json!({"info": "mine now", "type": "domain", "value": "x.example", "name": "file"});
