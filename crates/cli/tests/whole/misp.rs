@@ -225,6 +225,18 @@ async fn distribution_never_reaches_further_than_it_says() {
     .await
     .expect(200)
     .json();
+    // A sighting warns the others, and says in a group that names no reporters no more than that there was one.
+    us.post_json("/misp/sightings/add", &json!({"value": "all.evil-cdn.example", "source": "ours"}))
+        .await
+        .expect(200);
+    let warnings = stranger.get_json("/api/v1/warnings").await;
+    assert_eq!(warnings["warnings"].as_array().unwrap().len(), 1, "{warnings}");
+    let list = json!({"context": "event", "id": made["Event"]["id"]});
+    let of = async |client: &Client| {
+        client.post_json("/misp/sightings/listSightings", &list).await.expect(200).json()
+    };
+    assert_eq!(of(&us).await[0]["Sighting"]["source"], "ours");
+    assert_eq!(of(&stranger).await, json!([]));
     let uuid = made["Event"]["uuid"].as_str().unwrap();
     for path in ["events/edit", "events/delete", "attributes/add", "objects/add", "events/publish"] {
         let body = json!({"info": "mine now", "type": "domain", "value": "x.example", "name": "file"});

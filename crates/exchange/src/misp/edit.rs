@@ -155,7 +155,8 @@ fn lay_fields(held: &mut Node, sent: &Node) {
             old == value
                 || node::shown(held, key) == node::shown(sent, key) && !old.is_object() && !old.is_array()
         });
-        if !same && !(value.is_null() && held.get(key).is_none()) {
+        let says_nothing = value.is_null() && held.get(key).is_none();
+        if !same && !says_nothing {
             held.insert(key.clone(), value.clone());
         }
     }

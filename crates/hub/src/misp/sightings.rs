@@ -204,9 +204,9 @@ pub async fn index(ask: Ask) -> Result<Response, Problem> {
                 continue;
             }
             let versions = store.reading.object(store.scope, &record.id)?.into_inner();
-            let read =
+            let mut read =
                 versions.into_iter().filter_map(|stored| serde_json::from_slice::<Node>(&stored.bytes?).ok());
-            all.extend(read.last().and_then(|object| export::carried(&object)?.1));
+            all.extend(read.next_back().and_then(|object| export::carried(&object)?.1));
         }
         Ok(all)
     })

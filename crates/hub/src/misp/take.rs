@@ -1,6 +1,7 @@
 //! Taking a MISP event in: each object to the group its distribution names, by the one door, as a new version where
 //! something is new.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -72,21 +73,20 @@ async fn take_for(
     groups.insert(whole, home);
     let mut gone = BTreeSet::new();
     for (index, object) in made.objects.iter().enumerate() {
-        if !groups.contains_key(&object.audience) {
-            match placed(ask, object.audience, group, Some(home)) {
-                Ok(place) => {
-                    groups.insert(object.audience, place);
-                }
-                Err(problem) => {
-                    gone.insert(object.id.clone());
-                    report.refused.push(Refused {
-                        index,
-                        id: Some(object.id.to_string()),
-                        path: "distribution".into(),
-                        code: problem.code.into(),
-                        reason: problem.detail,
-                    });
-                }
+        let Entry::Vacant(place) = groups.entry(object.audience) else { continue };
+        match placed(ask, object.audience, group, Some(home)) {
+            Ok(group) => {
+                place.insert(group);
+            }
+            Err(problem) => {
+                gone.insert(object.id.clone());
+                report.refused.push(Refused {
+                    index,
+                    id: Some(object.id.to_string()),
+                    path: "distribution".into(),
+                    code: problem.code.into(),
+                    reason: problem.detail,
+                });
             }
         }
     }

@@ -72,7 +72,7 @@ impl Asked {
         };
         let tagged = |term: &str| node::tags(node).any(|tag| like_whole(tag, term));
         let date = node::text(node, "date").unwrap_or_default().to_owned();
-        let day = |key: &[&str]| key.iter().find_map(|key| self.moment(key, now)).map(|at| day_of(at));
+        let day = |key: &[&str]| key.iter().find_map(|key| self.moment(key, now)).map(day_of);
         let published = node::flag(node, "published");
         self.terms(&["eventid", "event_id"]).is_none_or(|terms| terms.fit(named))
             && self.terms(&["eventinfo"]).is_none_or(|terms| terms.fit(|term| like(found.event.info(), term)))
