@@ -148,9 +148,9 @@ pub fn table() -> &'static [Route] {
             pages::routes(),
             exchange::page_routes(),
         ]
-            .into_iter()
-            .flatten()
-            .collect()
+        .into_iter()
+        .flatten()
+        .collect()
     });
     &TABLE
 }
