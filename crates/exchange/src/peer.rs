@@ -380,6 +380,9 @@ pub struct Taken {
     pub repeated: u64,
     /// Objects refused for what they say.
     pub refused: u64,
+    /// Objects held back until a curator has looked at them.
+    #[serde(default)]
+    pub held: u64,
     /// Objects stopped by the terms.
     pub stopped: u64,
     /// Of these, objects stopped because of the way they came.
@@ -393,6 +396,7 @@ impl std::ops::AddAssign for Taken {
         self.received += more.received;
         self.repeated += more.repeated;
         self.refused += more.refused;
+        self.held += more.held;
         self.stopped += more.stopped;
         self.looped += more.looped;
         self.recalled += more.recalled;

@@ -164,6 +164,8 @@ pub struct Progress {
     pub repeated: u64,
     /// Objects that came and were refused for what they say.
     pub refused: u64,
+    /// Objects that came and were held back until a curator has looked at them.
+    pub held: u64,
     /// Objects that came or were to go and were stopped by the terms.
     pub stopped: u64,
     /// Of these, because of the way they had come.
@@ -205,6 +207,7 @@ fn progress(app: &App, key: LinkKey, state: &State) -> Progress {
         received: taken.received,
         repeated: taken.repeated,
         refused: taken.refused,
+        held: taken.held,
         stopped: taken.stopped + state.kept_back,
         looped: taken.looped + state.kept_looped,
         recalled: taken.recalled,

@@ -1,7 +1,7 @@
 //! What passes: out of a group's log for a peer, and from a peer in by the one door.
 
 use serde_json::value::RawValue;
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_REVOKED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_RELEASED, OBJECT_REVOKED, OBJECT_SHARED, Recalled};
 use shieldwall_exchange::peer::{
     self, EXCHANGE_RECEIVED, HubId, Item, Passage, Passing, Recall, Received, ReceivedItem, Taken, Terms,
     passage_key,
@@ -104,7 +104,7 @@ pub fn outward(
     let back = if asked.recalls { OBJECT_RECALLED } else { OBJECT_REVOKED };
     let query = EntryQuery {
         group: Some(asked.group),
-        kinds: vec![OBJECT_SHARED.into(), back.into()],
+        kinds: vec![OBJECT_SHARED.into(), OBJECT_RELEASED.into(), back.into()],
         after: [(asked.group, after)].into(),
         limit: PAGE_ENTRIES_MAX,
         ..EntryQuery::default()
@@ -154,12 +154,14 @@ fn leaving(
         let Some(latest) = reading.latest_object(scope, asked.group, object.id.as_str())? else {
             return Ok(None);
         };
-        let gone = latest.withdrawn && entry.kind == OBJECT_SHARED;
-        if gone || latest.owner != entry.author.member {
+        let gone = latest.withdrawn && entry.kind != OBJECT_REVOKED;
+        // What was held back is released by a curator, and stays its sender's.
+        let settled = latest.owner != entry.author.member && entry.kind != OBJECT_RELEASED;
+        if gone || settled || latest.owner == Some(asked.member) {
             return Ok(None);
         }
         let passing = (object.object_type().to_owned(), version, object.tlp);
-        let by = if entry.kind == OBJECT_SHARED { By::Sharing } else { By::TakingBack };
+        let by = if entry.kind == OBJECT_REVOKED { By::TakingBack } else { By::Sharing };
         return judged(reading, scope, asked, object.id.as_str(), passing, by).map(|judged| {
             Some(judged.map(|passage| Leaving { passage, what: What::Object(body.to_vec()) }))
         });
@@ -315,6 +317,7 @@ impl Entering<'_> {
         taken.received += report.accepted as u64;
         taken.repeated += report.repeated as u64;
         taken.refused += report.refused.len() as u64;
+        taken.held += report.held.len() as u64;
         Ok(taken)
     }
 

@@ -88,6 +88,9 @@ pub struct Counts {
     pub gone: u64,
     /// Of these, taken back.
     pub recalled: u64,
+    /// Held back until a curator has looked at them.
+    #[serde(default)]
+    pub held: u64,
     /// Not taken.
     pub refused: u64,
 }

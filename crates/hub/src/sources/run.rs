@@ -17,7 +17,7 @@ use shieldwall_model::limits;
 
 use super::reading::{Against, Said, indicators, objects, values};
 use super::{Counts, Format, SECRET, Source, SourceKey, State};
-use crate::api::Refused;
+use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::intake::{Desk, Known};
 use crate::problem::Problem;
@@ -266,7 +266,7 @@ async fn worked(
     for piece in envelopes(&said.objects) {
         let report = desk.take(&piece, Known::ByVersion).await?;
         done += report.objects as u64;
-        tally(&mut counts, report.accepted, report.repeated, report.refused.len());
+        tally(&mut counts, &report);
         state.worked = Some((done, total));
         state.counts = counts;
         super::keep_state(app, key, state).await?;
@@ -312,10 +312,11 @@ fn counted(said: &Said, before: &BTreeSet<String>) -> Counts {
     }
 }
 
-fn tally(counts: &mut Counts, accepted: usize, repeated: usize, refused: usize) {
-    counts.new += accepted as u64;
-    counts.known += repeated as u64;
-    counts.refused += refused as u64;
+fn tally(counts: &mut Counts, report: &Report) {
+    counts.new += report.accepted as u64;
+    counts.known += report.repeated as u64;
+    counts.held += report.held.len() as u64;
+    counts.refused += report.refused.len() as u64;
 }
 
 fn envelopes(objects: &[Vec<u8>]) -> Vec<Vec<u8>> {
@@ -381,7 +382,7 @@ pub async fn preview(
     let mut shared = Vec::new();
     for piece in envelopes(&said.objects) {
         let report = desk.judge(&piece, Known::ByVersion).await?.report;
-        tally(&mut counts, report.accepted, report.repeated, report.refused.len());
+        tally(&mut counts, &report);
         let no: BTreeSet<usize> = report.refused.iter().map(|refused| refused.index).collect();
         refused.extend(report.refused);
         let accepted = stix::read_bundle(&piece).map(|checked| checked.accepted).unwrap_or_default();
