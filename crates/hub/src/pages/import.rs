@@ -203,8 +203,8 @@ fn typed(form: &Submitted) -> Result<Typed, Problem> {
         let unknown = |error: T::Err| Problem::unreadable("query.unreadable", error.to_string());
         text.map(|text| text.parse().map_err(unknown)).transpose()
     }
-    let text = |name: &str| Some(form.get(name)).filter(|text| !text.is_empty()).map(str::to_owned);
-    let name = text("name").map(|name| name.chars().take(NAME_CHARACTERS_MAX).collect());
+    let sent = |name: &str| Some(form.get(name)).filter(|text| !text.is_empty()).map(str::to_owned);
+    let name = sent("name").map(|name| name.chars().take(NAME_CHARACTERS_MAX).collect());
     Ok(Typed {
         content: form.verbatim("content").to_owned(),
         group: match form.get("group") {
@@ -213,10 +213,10 @@ fn typed(form: &Submitted) -> Result<Typed, Problem> {
         },
         given: Given {
             form: read::<Form>(form, "format")?,
-            columns: text("column").map(|value| Mapping {
+            columns: sent("column").map(|value| Mapping {
                 value,
-                kind: text("kind-column"),
-                label: text("label-column"),
+                kind: sent("kind-column"),
+                label: sent("label-column"),
             }),
             list: ListOptions {
                 role: read::<IndicatorRole>(form, "role")?.unwrap_or_default(),
