@@ -92,7 +92,7 @@ PYTHON
     collection=$("$bin/python" -c 'import sqlite3, sys, uuid; print(uuid.UUID(sqlite3.connect(sys.argv[1]).execute("select id from opentaxii_collection").fetchone()[0]))' "$dir/data.db")
     opentaxii_token=$("$bin/opentaxii-create-account" -u bench -p bench --admin 2>/dev/null | sed -n 's/^token: //p')
     opentaxii_path=/taxii2/$root/collections/$collection/
-    "$bin/gunicorn" -w 2 -b 127.0.0.1:19010 --no-control-socket --chdir "$dir" served:app >"$dir/log" 2>&1 &
+    "$bin/gunicorn" -w 2 -b 127.0.0.1:19010 --no-control-socket --timeout 600 --chdir "$dir" served:app >"$dir/log" 2>&1 &
     pids+=($!)
     await "http://127.0.0.1:19010/taxii2/$root/"
 }

@@ -222,9 +222,12 @@ impl Reading<'_> {
             condition.push_str(&format!(" AND o.sequence > ?{}", values.len()));
         }
         values.push(Value::Integer(asked));
+        // What is asked for by id is few: it is looked up by id and then put in order. Without the plus sign, the index
+        // that has the order is gone through from one end to the other.
+        let order = if query.ids.is_empty() { "o.sequence" } else { "+o.sequence" };
         let sql = format!(
             "SELECT {columns} FROM groups g JOIN objects o ON o.grp = g.grp {join}
-             WHERE g.uuid = ?1 {condition} ORDER BY o.sequence LIMIT ?{}",
+             WHERE g.uuid = ?1 {condition} ORDER BY {order} LIMIT ?{}",
             values.len()
         );
         Ok((sql, values, limit))
@@ -375,8 +378,10 @@ fn condition(query: &ObjectQuery, values: &mut Vec<Value>) -> String {
     if let Some(added) = query.added_after {
         and(" AND o.added > @", Value::Integer(added.as_micros()));
     }
-    if !query.ids.is_empty() {
-        and(" AND o.id IN (SELECT value FROM json_each(@))", Value::Text(json_of(&query.ids)));
+    match query.ids.as_slice() {
+        [] => {}
+        [one] => and(" AND o.id = @", Value::Text(one.clone())),
+        several => and(" AND o.id IN (SELECT value FROM json_each(@))", Value::Text(json_of(several))),
     }
     match query.types.as_slice() {
         [] => {}
