@@ -133,9 +133,7 @@ pub fn matrices<'a>(objects: impl IntoIterator<Item = &'a [u8]>) -> Vec<Matrix> 
 
 fn lay(matrix: &Raw<'_>, tactics: &BTreeMap<String, Raw<'_>>, techniques: &[Raw<'_>]) -> Matrix {
     let domain = matrix.number();
-    let of_domain = |raw: &Raw<'_>| {
-        raw.x_mitre_domains.is_empty() || raw.x_mitre_domains.iter().any(|known| *known == domain)
-    };
+    let of_domain = |raw: &Raw<'_>| raw.x_mitre_domains.is_empty() || raw.x_mitre_domains.contains(&domain);
     let columns = matrix.tactic_refs.iter().filter_map(|id| tactics.get(id));
     Matrix {
         name: matrix.name.to_string(),

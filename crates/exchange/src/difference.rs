@@ -91,7 +91,7 @@ impl Differences {
         });
     }
 
-    fn new(&mut self, path: String, value: &Value) {
+    fn added(&mut self, path: String, value: &Value) {
         self.push(|| Change {
             path,
             kind: Kind::Added,
@@ -141,7 +141,7 @@ fn objects(path: &str, before: &Map<String, Value>, after: &Map<String, Value>, 
         match (before.get(key), after.get(key)) {
             (Some(before), Some(after)) => compare(below(key), before, after, found),
             (Some(before), None) => found.gone(below(key), before),
-            (None, Some(after)) => found.new(below(key), after),
+            (None, Some(after)) => found.added(below(key), after),
             (None, None) => {}
         }
     }
@@ -173,7 +173,7 @@ fn plain_lists(path: &str, before: (&Value, &[Value]), after: (&Value, &[Value])
         let later = after.1.iter().skip(at).filter(|other| *other == item).take(left + 1).count();
         if left > 0 && later <= left {
             same = false;
-            found.new(format!("{path}[{at}]"), item);
+            found.added(format!("{path}[{at}]"), item);
         }
     }
     if same {
@@ -198,7 +198,7 @@ fn lists(path: &str, before: &[Value], after: &[Value], found: &mut Differences)
         }
         if pairs == 0 {
             old.for_each(|index| before.get(index).into_iter().for_each(|item| found.gone(at(index), item)));
-            new.for_each(|index| after.get(index).into_iter().for_each(|item| found.new(at(index), item)));
+            new.for_each(|index| after.get(index).into_iter().for_each(|item| found.added(at(index), item)));
         }
     }
 }

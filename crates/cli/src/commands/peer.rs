@@ -1,5 +1,7 @@
 //! `peer`: other hubs and TAXII servers a hub exchanges with, set up and looked after over its API.
 
+#![allow(clippy::indexing_slicing, reason = "a JSON value indexed by a name it lacks is null, never a panic")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! `feed source`: what a member takes in on its own, set up and looked after over the hub's API.
 
+#![allow(clippy::indexing_slicing, reason = "a JSON value indexed by a name it lacks is null, never a panic")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

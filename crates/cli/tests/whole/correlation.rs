@@ -161,8 +161,8 @@ async fn what_is_kept_grows_with_objects_and_not_with_pairs() {
         let size = postings_size(&Offline, &world.data(), &Realm::Real).expect("the size of the postings");
         sizes.push((size.objects, size.postings));
     }
-    // A name, its registrable domain and an address each: never a row for a pair, of which there are 180,000.
-    assert_eq!(sizes, [(400, 3 * 400), (1_200, 3 * 1_200)]);
+    // A name, its registrable domain, an address and a role each: never a row for a pair, of which there are 179,400.
+    assert_eq!(sizes, [(400, 4 * 400), (1_200, 4 * 1_200)]);
     let seen = luxembourg.get_json(&format!("/api/v1/objects/{last}/related")).await;
     assert_eq!(seen["related"], json!([]), "so many are not listed");
     let value = seen["common"].as_array().unwrap().iter().find(|one| one["tie"] == "same-value");

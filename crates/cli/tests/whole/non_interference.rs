@@ -460,8 +460,8 @@ impl Pair {
         let name = 1_000_000 + self.step;
         let mark = Act { member: "LU", group: Place::Alliance, what: What::Share, name };
         self.act(&mark).await;
-        for role in 0..ROLES.len() {
-            let Some(began) = self.began[role].clone() else { continue };
+        for (role, began) in self.began.clone().into_iter().enumerate() {
+            let Some(began) = began else { continue };
             let mut told: Vec<Vec<Event>> = Vec::new();
             for side in &self.sides {
                 let mut stream = side.readers[role].0.events(Some(&began)).await;

@@ -117,9 +117,11 @@ async fn each_field_finds_what_it_says() {
     let now = world.now().to_string();
     let report = json!({"sightings": [{
         "group": GroupId::ALLIANCE, "indicator": alpha, "first_seen": now, "last_seen": now, "count": 1,
-        "kind": "domain-name", "field": "dns.rrname", "detected": now,
+        "kind": "domain-name", "field": "dns.rrname", "value": "withheld", "detected": now,
     }]});
-    let request = sensor.change(reqwest::Method::POST, "/api/v1/sightings").header("idempotency-key", "seen");
+    let request = sensor
+        .change(reqwest::Method::POST, "/api/v1/sightings")
+        .header("idempotency-key", "seen-by-a-sensor");
     crate::support::Answer::to(request.json(&report)).await.expect(200);
     assert_eq!(names(&luxembourg, "seen:>2026-01-01").await, "alpha");
     assert_eq!(names(&luxembourg, "seen:<2026-01-01").await, "");

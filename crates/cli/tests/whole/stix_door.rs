@@ -63,7 +63,7 @@ async fn a_part_marked_too_strictly_never_reaches_the_group() {
             "granular_markings": [{"marking_ref": Tlp::Red.marking_id(), "selectors": selectors}]})
     };
     let whole = object("malware", 1, marked(json!(["description", "aliases.[0]"])));
-    let report = share(&sender, group, &[whole.clone()]).await;
+    let report = share(&sender, group, std::slice::from_ref(&whole)).await;
     assert_eq!(counts(&report), (1, 0, 0), "{report}");
     assert!(warned(&report, "stix.marking.cut"), "{report}");
     let for_all = object(
@@ -80,7 +80,7 @@ async fn a_part_marked_too_strictly_never_reaches_the_group() {
         assert!(!reader.get(path).await.expect(200).text().contains("umbrella"), "{path}");
     }
     assert!(sender.get("/api/v1/objects?text=umbrella").await.expect(200).text().contains(&home.to_string()));
-    let again = share(&sender, group, &[whole.clone()]).await;
+    let again = share(&sender, group, std::slice::from_ref(&whole)).await;
     assert_eq!(counts(&again), (0, 1, 0), "{again}");
     assert_eq!(held(&sender, home).await.len(), 1, "nothing is kept twice");
     // In one's own log everything may stand.
@@ -144,9 +144,9 @@ async fn a_version_never_changes_and_nobody_changes_anothers() {
     let group = world.group("Baltic desk", "AMBER", "shown", &["LU", "EE"]).await.id;
     let (owner, other) = (world.token("LU", Role::Analyst).await, world.token("EE", Role::Analyst).await);
     let first = object("tool", 1, json!({"description": "a"}));
-    assert_eq!(counts(&share(&owner, group, &[first.clone()]).await), (1, 0, 0));
+    assert_eq!(counts(&share(&owner, group, std::slice::from_ref(&first)).await), (1, 0, 0));
     let changed = object("tool", 1, json!({"description": "b"}));
-    let report = share(&owner, group, &[changed.clone()]).await;
+    let report = share(&owner, group, std::slice::from_ref(&changed)).await;
     assert_eq!((counts(&report), refusal(&report)), ((0, 0, 1), ("modified", "stix.version.conflict")));
     let twice =
         [object("tool", 2, json!({"description": "a"})), object("tool", 2, json!({"description": "b"}))];
@@ -159,8 +159,8 @@ async fn a_version_never_changes_and_nobody_changes_anothers() {
     // An older version is history and never becomes the latest.
     let newest = object("tool", 3, json!({"modified": LATER, "name": "newest"}));
     let older = object("tool", 3, json!({"name": "older"}));
-    assert_eq!(counts(&share(&owner, group, &[newest.clone()]).await), (1, 0, 0));
-    assert_eq!(counts(&share(&owner, group, &[older.clone()]).await), (1, 0, 0));
+    assert_eq!(counts(&share(&owner, group, std::slice::from_ref(&newest)).await), (1, 0, 0));
+    assert_eq!(counts(&share(&owner, group, std::slice::from_ref(&older)).await), (1, 0, 0));
     let id = newest["id"].as_str().unwrap();
     let path = format!("/taxii2/api/collections/{}/objects/{id}/", group.uuid());
     let latest =
@@ -182,8 +182,12 @@ async fn an_observable_belongs_to_nobody() {
     let group = world.group("Baltic desk", "AMBER", "shown", &["LU", "EE"]).await.id;
     let (first, second) = (world.token("LU", Role::Analyst).await, world.token("EE", Role::Analyst).await);
     let address = json!({"type": "ipv4-addr", "id": "ipv4-addr--fe609036-dbde-52d8-a120-35d115a7d338", "value": "192.0.2.7"});
-    assert_eq!(counts(&share(&first, group, &[address.clone()]).await), (1, 0, 0));
-    assert_eq!(counts(&share(&second, group, &[address.clone()]).await), (0, 1, 0), "both saw the same one");
+    assert_eq!(counts(&share(&first, group, std::slice::from_ref(&address)).await), (1, 0, 0));
+    assert_eq!(
+        counts(&share(&second, group, std::slice::from_ref(&address)).await),
+        (0, 1, 0),
+        "both saw the same one"
+    );
     let mut more = address.clone();
     more["defanged"] = json!(false);
     let report = share(&second, group, &[more]).await;

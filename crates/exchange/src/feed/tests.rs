@@ -263,7 +263,7 @@ proptest! {
                 Format::SuricataRules => {
                     // Outside of quotes a rule holds no quote of ours, and only the options we wrote.
                     let quotes = lines[0].matches('"').count();
-                    prop_assert!(quotes % 2 == 0 && quotes <= 6 && !lines[0].contains('\\'), "{}", lines[0]);
+                    prop_assert!(quotes.is_multiple_of(2) && quotes <= 6 && !lines[0].contains('\\'), "{}", lines[0]);
                     let bare: String = lines[0].split('"').step_by(2).collect();
                     prop_assert_eq!(bare.matches("sid:").count(), 1, "{}", bare);
                     prop_assert!(lines[0].starts_with("alert ") && bare.ends_with("rev:1;)"));

@@ -229,8 +229,7 @@ fn typed(form: &Submitted) -> Result<Typed, Problem> {
 
 /// What was handed in: the file if there is one, else what was pasted.
 fn content<'f>(form: &'f Submitted, typed: &'f Typed) -> Result<&'f [u8], Problem> {
-    let bytes =
-        form.file("file").filter(|bytes| !bytes.is_empty()).unwrap_or_else(|| typed.content.as_bytes());
+    let bytes = form.file("file").filter(|bytes| !bytes.is_empty()).unwrap_or(typed.content.as_bytes());
     if bytes.len() > limits::IMPORT_PAGE_BYTES_MAX {
         let detail = format!(
             "this page takes at most {} bytes; send more with `shieldwall feed import`",

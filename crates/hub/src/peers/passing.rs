@@ -1,7 +1,9 @@
 //! What passes: out of a group's log for a peer, and from a peer in by the one door.
 
 use serde_json::value::RawValue;
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_RELEASED, OBJECT_REVOKED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::{
+    OBJECT_RECALLED, OBJECT_RELEASED, OBJECT_REVOKED, OBJECT_SHARED, Recalled,
+};
 use shieldwall_exchange::peer::{
     self, EXCHANGE_RECEIVED, HubId, Item, Passage, Passing, Recall, Received, ReceivedItem, Taken, Terms,
     passage_key,

@@ -299,7 +299,7 @@ impl Condition {
 
 /// Words that must stand one after the other, as an FTS5 phrase.
 fn phrase(text: &str) -> Option<String> {
-    let plain = text.replace('"', " ").replace('\0', " ");
+    let plain = text.replace(['"', '\0'], " ");
     plain.chars().any(char::is_alphanumeric).then(|| format!("\"{plain}\""))
 }
 
