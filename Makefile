@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint format-check clippy deny web web-check bench
+.PHONY: help demo build test lint format-check clippy deny web web-check bench fuzz
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ web: ## Rebuild web/dist from web/src
 
 web-check: ## Fail unless web/dist is what web/src builds to
 	bash scripts/web.sh check
+
+fuzz: ## Fuzz every parser, 60 s each (more: ARGS=3600); a campaign of its own, not part of `make test`
+	bash scripts/fuzz.sh $(ARGS)
 
 bench: ## Measure (see BENCHMARKS.md)
 	bash scripts/bench.sh $(ARGS)

@@ -147,3 +147,19 @@ export async function assertFits(page, name) {
   const [inner, scroll] = await page.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollWidth]);
   if (scroll > inner) throw new Error(`${name} is ${scroll} px wide in a window of ${inner} px`);
 }
+
+/** Axe in both themes on a desk and on a phone, screenshots, no sideways scroll on the phone, nothing wrong on the console. */
+export async function check(page, name) {
+  for (const [viewport, suffix] of [[DESKTOP, ""], [MOBILE, "-phone"]]) {
+    await page.setViewportSize(viewport);
+    await settled(page);
+    for (const theme of THEMES) {
+      await setTheme(page, theme);
+      await axe(page, `${name}${suffix}, ${theme}`);
+    }
+    if (viewport === MOBILE) await assertFits(page, name);
+    await screenshot(page, `${name}${suffix}`, viewport === MOBILE ? { theme: ["light"] } : {});
+  }
+  await page.setViewportSize(DESKTOP);
+  assertClean(page, name);
+}

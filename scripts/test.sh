@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Runs every test. Installs what the tests need beyond Rust, or fails and says what to do; nothing is left out in
-# silence. Whoever cannot install Chromium or a Python client says so: SHIELDWALL_WITHOUT="browser clients".
+# silence. Whoever cannot install Chromium, a Python client, Suricata and BIND's checker says so:
+# SHIELDWALL_WITHOUT="browser clients consumers".
 #
 # What the tests read (all set here):
-#   SHIELDWALL_PYTHON    a Python with taxii2-client; not set without "clients"
+#   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP and stix2; not set without "clients"
 #   SHIELDWALL_CHROMIUM  a Chromium; not set without "browser"
+#   SHIELDWALL_SURICATA  Suricata; not set without "consumers"
+#   SHIELDWALL_CHECKZONE BIND's named-checkzone; not set without "consumers"
 #   SHIELDWALL_BIN       the built binary, for the browser tests
 #   SHIELDWALL_WITHOUT   what was left out; a test that lacks its tool and is not named here must fail
 #   SHIELDWALL_DATA      directory of large public intelligence files (optional): set, more is tested on them
@@ -14,20 +17,30 @@ set -euo pipefail
 
 export SHIELDWALL_WITHOUT=${SHIELDWALL_WITHOUT:-}
 for part in $SHIELDWALL_WITHOUT; do
-    case $part in browser | clients) ;; *) fail "SHIELDWALL_WITHOUT knows 'browser' and 'clients', not '$part'" ;; esac
+    case $part in
+        browser | clients | consumers) ;;
+        *) fail "SHIELDWALL_WITHOUT knows 'browser', 'clients' and 'consumers', not '$part'" ;;
+    esac
 done
 without() { [[ " $SHIELDWALL_WITHOUT " == *" $1 "* ]]; }
 
 say "what the tests need"
 need_cc
-otherwise=$'\nOr leave the tests that need it out: SHIELDWALL_WITHOUT="browser clients" make test'
+otherwise=$'\nOr leave the tests that need it out: SHIELDWALL_WITHOUT="browser clients consumers" make test'
 if without clients; then
     unset SHIELDWALL_PYTHON
 else
     need_python
     pip_install -r scripts/requirements.txt
     export SHIELDWALL_PYTHON=$venv/bin/python
-    echo "taxii2-client in $venv"
+    echo "taxii2-client, PyMISP and stix2 in $venv"
+fi
+if without consumers; then
+    unset SHIELDWALL_SURICATA SHIELDWALL_CHECKZONE
+else
+    need_suricata
+    need_checkzone
+    export SHIELDWALL_SURICATA=$suricata SHIELDWALL_CHECKZONE=$checkzone
 fi
 if without browser; then
     unset SHIELDWALL_CHROMIUM

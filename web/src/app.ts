@@ -8,6 +8,7 @@ type Mount = (element: HTMLElement) => void | (() => void);
 const islands: Record<string, () => Promise<Mount>> = {
   live: async () => live,
   map: async () => (await import("./islands/map")).map,
+  explorer: async () => (await import("./islands/explorer")).explorer,
   graph: async () => (await import("./islands/graph")).graph,
   chart: async () => (await import("./islands/chart")).chart,
 };

@@ -146,6 +146,32 @@ impl Client {
         read(&self.ask(request).await?)
     }
 
+    /// Gets `path` as JSON.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
+        read(&self.get(path, &[], "application/json").await?)
+    }
+
+    /// Changes something that is not answered with a body. Repeating it must do no harm.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<(), Fault> {
+        let url = self.url(path)?;
+        let request = || {
+            let request = self.http.request(method.clone(), url.clone());
+            body.map_or_else(|| self.http.request(method.clone(), url.clone()), |body| request.json(body))
+        };
+        self.ask(request).await.map(|_| ())
+    }
+
     fn url(&self, path: &str) -> Result<Url, Fault> {
         let wrong =
             |error| Fault::usage("cli.hub.address", format!("{path:?} is no path on a hub")).because(error);
@@ -285,7 +311,11 @@ fn is_this_machine(url: &Url) -> bool {
     })
 }
 
-fn small_file(path: &Path) -> Result<String, Fault> {
+/// A small file as text, for tokens and certificates.
+///
+/// # Errors
+/// `cli.hub.file` when it cannot be read or is too large for that.
+pub(crate) fn small_file(path: &Path) -> Result<String, Fault> {
     let unreadable =
         |error| Fault::usage("cli.hub.file", format!("{} cannot be read", path.display())).because(error);
     if std::fs::metadata(path).map_err(unreadable)?.len() > SMALL_FILE_BYTES_MAX {

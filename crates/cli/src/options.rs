@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, feed, generate, hub, link, matching, member, rebuild, restore, search,
-    sensor, token, user, verify,
+    backup, bench, completions, dump, feed, generate, hub, link, matching, member, peer, rebuild, restore,
+    search, sensor, token, user, verify,
 };
 use crate::demo;
 
@@ -79,6 +79,7 @@ pub(crate) enum Command {
     Match(matching::MatchArgs),
     Search(search::SearchArgs),
     Feed(feed::FeedArgs),
+    Peer(peer::PeerArgs),
     Token(token::TokenArgs),
     User(user::UserArgs),
     Member(member::MemberArgs),

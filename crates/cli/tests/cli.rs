@@ -87,13 +87,16 @@ const EVENTS: &str = concat!(
 fn help_is_as_written_down() {
     // Set SHIELDWALL_BLESS=1 to write the golden files anew, and read the difference.
     let bless = std::env::var_os("SHIELDWALL_BLESS").is_some();
-    let pages: [&[&str]; 21] = [
+    let pages: [&[&str]; 24] = [
         &[],
         &["hub"],
         &["sensor"],
         &["demo"],
         &["match"],
+        &["feed", "export"],
         &["feed", "import"],
+        &["feed", "source", "add"],
+        &["peer", "add"],
         &["token", "create"],
         &["token", "list"],
         &["token", "revoke"],
@@ -476,10 +479,11 @@ fn files_are_shared_with_a_hub_and_each_refusal_is_named() {
     assert_eq!(json(&wrong.stderr)["error"]["code"], "cli.hub.token");
 
     // A file that is nothing to share is found before the first is sent.
-    std::fs::write(dir.path().join("misp.json"), "{\"Event\":{}}").unwrap();
-    let misp = import(&["bundle.json", "misp.json"]);
+    let manifest = "{\"6d0b8f2e-41a7-5d0c-9d63-0a4f7e1c9b01\":{\"info\":\"x\"}}";
+    std::fs::write(dir.path().join("manifest.json"), manifest).unwrap();
+    let misp = import(&["bundle.json", "manifest.json"]);
     exits(&misp, 2);
-    assert_eq!(json(&misp.stderr)["error"]["code"], "format.misp");
+    assert_eq!(json(&misp.stderr)["error"]["code"], "format.misp-manifest");
     assert!(misp.stdout.is_empty());
 
     let pages = run(&["bench", "pages", "--hub", hub.url(), "--token", &token, "--limit", "2", "--json"]);

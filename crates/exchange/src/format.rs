@@ -8,6 +8,8 @@ use serde::Serialize;
 pub enum Format {
     /// A STIX bundle, a TAXII envelope, one STIX object or an array of them: [`crate::stix::read_bundle`].
     Stix,
+    /// MISP events, wrapped or not: [`crate::misp::read_events`].
+    Misp,
     /// Rows of fields: [`crate::list::read_csv`].
     Csv,
     /// One value a line: [`crate::list::read_plain`].
@@ -18,24 +20,26 @@ pub enum Format {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// Nothing there.
-    #[error("the input is empty: give it a STIX bundle, a list of values or CSV")]
+    #[error("the input is empty: give it a STIX bundle, a MISP event, a list of values or CSV")]
     Empty,
     /// Compressed.
     #[error("the input is compressed with {0}: unpack it first")]
     Compressed(&'static str),
-    /// A MISP event or feed.
+    /// A MISP feed's table of contents by itself.
     #[error(
-        "this is a MISP {0}, which this version does not read: export it from MISP as STIX 2.1 or as CSV"
+        "this is the manifest of a MISP feed, which holds no events itself: name the feed's directory instead"
     )]
-    Misp(&'static str),
+    Manifest,
     /// STIX 1 or other XML.
     #[error("this is XML; STIX 2.1 is JSON: convert it, or export it as STIX 2.1")]
     Xml,
     /// JSON, but not STIX.
-    #[error("this is JSON but no STIX: send a bundle, a TAXII envelope, one object or an array of objects")]
+    #[error(
+        "this is JSON but neither STIX nor MISP: send a bundle, an envelope, an object, an array of objects or an event"
+    )]
     OtherJson,
     /// Not text.
-    #[error("the input is not text: give it a STIX bundle, a list of values or CSV")]
+    #[error("the input is not text: give it a STIX bundle, a MISP event, a list of values or CSV")]
     Binary,
 }
 
@@ -45,7 +49,7 @@ impl FormatError {
         match self {
             Self::Empty => "format.empty",
             Self::Compressed(_) => "format.compressed",
-            Self::Misp(_) => "format.misp",
+            Self::Manifest => "format.misp-manifest",
             Self::Xml => "format.xml",
             Self::OtherJson => "format.other-json",
             Self::Binary => "format.binary",
@@ -98,14 +102,14 @@ pub fn format_of(input: &[u8]) -> Result<Format, FormatError> {
 fn json(keys: &[String]) -> Result<Format, FormatError> {
     let has = |name: &str| keys.iter().any(|key| key == name);
     if has("Event") || has("response") {
-        return Err(FormatError::Misp("event"));
+        return Ok(Format::Misp);
     }
     if has("Attribute") || (has("Orgc") && has("info")) {
-        return Err(FormatError::Misp("event"));
+        return Ok(Format::Misp);
     }
     // A feed's manifest: event UUIDs as keys.
     if keys.first().is_some_and(|key| key.len() == 36 && key.bytes().filter(|b| *b == b'-').count() == 4) {
-        return Err(FormatError::Misp("feed manifest"));
+        return Err(FormatError::Manifest);
     }
     if has("objects") || has("type") || has("id") || has("more") || keys.is_empty() {
         return Ok(Format::Stix);

@@ -122,7 +122,7 @@ pub fn pattern(value: &Value) -> String {
 }
 
 /// A string of the pattern language (STIX 2.1 section 9.1): quotes and backslashes escaped.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('\'');
     for c in text.chars() {

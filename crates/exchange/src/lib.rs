@@ -18,11 +18,19 @@
 //! # Ok::<(), stix::StixError>(())
 //! ```
 
+pub mod attack;
+pub mod difference;
 pub mod entries;
+pub mod feed;
 pub mod format;
 pub mod indicator;
+pub mod life;
 pub mod list;
+pub mod misp;
+pub mod peer;
+pub mod prose;
 pub mod role;
 pub mod search;
 pub mod stix;
 pub mod taxii;
+pub mod warninglist;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shieldwall_model::limits::{BUNDLE_FILE_BYTES_MAX, NAME_BYTES_MAX, STRING_BYTES_MAX};
 use shieldwall_watch::value::{Kind, Value, detect, refang};
 
@@ -46,6 +46,9 @@ pub enum ListError {
     /// More bytes than are ever read.
     #[error("{0} bytes are more than the {BUNDLE_FILE_BYTES_MAX} that are read at once: split the list")]
     TooLarge(usize),
+    /// A column named is not there.
+    #[error("this CSV has no column {0:?}: name one by its heading, or by its number from 1")]
+    NoColumn(String),
     /// No column holds values.
     #[error(
         "no column of this CSV holds addresses, names, URLs or hashes: check the separator and the columns"
@@ -58,6 +61,7 @@ impl ListError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::TooLarge(_) => "list.too-large",
+            Self::NoColumn(_) => "list.no-column",
             Self::NoValueColumn => "list.no-value-column",
         }
     }
@@ -67,6 +71,8 @@ impl ListError {
 const SAMPLE_ROWS: usize = 200;
 /// How many columns are looked at to find the one of values.
 const COLUMNS_MAX: usize = 256;
+/// How many columns are shown to choose from.
+const COLUMNS_SHOWN_MAX: usize = 64;
 /// Longest line in bytes.
 const LINE_BYTES_MAX: usize = STRING_BYTES_MAX;
 
@@ -108,6 +114,57 @@ pub fn read_csv(input: &[u8]) -> Result<List, ListError> {
     let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
     let separator = separator(input);
     let columns = columns(input, separator).ok_or(ListError::NoValueColumn)?;
+    Ok(read_rows(input, separator, &columns))
+}
+
+/// Which columns of a CSV hold what: each by its heading, in any case, or by its number from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// The column of values.
+    pub value: String,
+    /// The column of kinds, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The column of labels, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// The first row of a CSV, to choose columns by: at most 64 fields, each cut to the length of a name.
+pub fn first_row(input: &[u8]) -> Vec<String> {
+    let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    let row = reader(input, separator(input)).byte_records().next().and_then(Result::ok).unwrap_or_default();
+    row.iter().take(COLUMNS_SHOWN_MAX).map(|field| cut(&String::from_utf8_lossy(field)).to_owned()).collect()
+}
+
+/// Reads CSV whose columns are known.
+///
+/// # Errors
+/// [`ListError::TooLarge`], [`ListError::NoColumn`].
+pub fn read_csv_by(input: &[u8], mapping: &Mapping) -> Result<List, ListError> {
+    fits(input)?;
+    let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    let separator = separator(input);
+    let first = reader(input, separator).byte_records().next().and_then(Result::ok).unwrap_or_default();
+    let mut header = false;
+    let mut at = |name: &str| {
+        if let Ok(number) = name.trim().parse::<usize>() {
+            let numbered = number.checked_sub(1).filter(|at| *at < COLUMNS_MAX);
+            return numbered.ok_or_else(|| ListError::NoColumn(name.to_owned()));
+        }
+        let headed = first.iter().position(|field| field.eq_ignore_ascii_case(name.trim().as_bytes()));
+        header |= headed.is_some();
+        headed.ok_or_else(|| ListError::NoColumn(name.to_owned()))
+    };
+    let value = at(&mapping.value)?;
+    let kind = mapping.kind.as_deref().map(&mut at).transpose()?;
+    let label = mapping.label.as_deref().map(&mut at).transpose()?;
+    // Columns told by number say nothing of a heading; a first field that is no value is one.
+    let headed = first.get(value).is_some_and(|field| detect(&String::from_utf8_lossy(field)).is_none());
+    Ok(read_rows(input, separator, &Columns { header: header || headed, value, kind, label }))
+}
+
+fn read_rows(input: &[u8], separator: u8, columns: &Columns) -> List {
     let mut list = List { items: Vec::new(), refused: Vec::new() };
     let mut record = csv::ByteRecord::new();
     let mut rows = reader(input, separator);
@@ -115,14 +172,14 @@ pub fn read_csv(input: &[u8]) -> Result<List, ListError> {
     loop {
         let line = usize::try_from(rows.position().line()).unwrap_or(usize::MAX);
         match rows.read_byte_record(&mut record) {
-            Ok(false) => return Ok(list),
+            Ok(false) => return list,
             Ok(true) => {}
             Err(error) => {
                 let reason = format!("this row is not CSV: {error}");
                 list.refused.push(LineRefusal { line, code: "list.line.malformed", reason });
                 // The reader goes on after the row; where it cannot, it says that it is done.
                 if matches!(error.kind(), csv::ErrorKind::Io(_)) {
-                    return Ok(list);
+                    return list;
                 }
                 continue;
             }
@@ -131,7 +188,7 @@ pub fn read_csv(input: &[u8]) -> Result<List, ListError> {
         if std::mem::take(&mut first) && columns.header {
             continue;
         }
-        row(&record, line, &columns, &mut list);
+        row(&record, line, columns, &mut list);
     }
 }
 
@@ -292,5 +349,29 @@ pub fn defanged(value: &Value) -> Cow<'static, str> {
             Cow::Owned(shown.replace('.', "[.]"))
         }
         _ => Cow::Owned(shown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_named_by_heading_or_number() {
+        let by = |value: &str, label: Option<&str>| Mapping {
+            value: value.into(),
+            kind: None,
+            label: label.map(str::to_owned),
+        };
+        let csv = b"when,Host,note\n2026-01-01,evil.example,c2\n2026-01-02,bad.example,\n";
+        for mapping in [by("host", Some("NOTE")), by("2", Some("3"))] {
+            let list = read_csv_by(csv, &mapping).unwrap();
+            let read: Vec<_> =
+                list.items.iter().map(|item| (item.value.to_string(), item.label.clone())).collect();
+            assert_eq!(read, [("evil.example".into(), Some("c2".into())), ("bad.example".into(), None)]);
+            assert_eq!(list.refused, []);
+        }
+        assert_eq!(read_csv_by(csv, &by("hosts", None)).unwrap_err().code(), "list.no-column");
+        assert_eq!(read_csv_by(b"evil.example;1\nbad.example;2\n", &by("1", None)).unwrap().items.len(), 2);
     }
 }

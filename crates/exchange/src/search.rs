@@ -335,8 +335,8 @@ fn near(a: &str, b: &str) -> bool {
     let tail = |text: &str, at: usize| text.get(at..).unwrap_or_default().to_owned();
     let swapped = a.len() >= 2
         && a.len() == b.len()
-        && a.bytes().next() == b.bytes().nth(1)
-        && a.bytes().nth(1) == b.bytes().next();
+        && a.bytes().next() == b.as_bytes().get(1).copied()
+        && a.as_bytes().get(1).copied() == b.bytes().next();
     tail(a, 1) == tail(b, 1) || tail(a, 1) == b || a == tail(b, 1) || swapped && tail(a, 2) == tail(b, 2)
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use shieldwall_exchange::role::IndicatorRole;
 use shieldwall_exchange::stix::{
-    Checked, Container, SpecVersion, StixError, UNVERSIONED, read_bundle, read_envelope,
+    Checked, Container, SpecVersion, StixError, UNVERSIONED, read_bundle, read_envelope, upgrade,
 };
 use shieldwall_model::limits::{
     ENVELOPE_OBJECTS_MAX, JSON_DEPTH_MAX, OBJECT_BYTES_MAX, PATTERN_BYTES_MAX, REFERENCES_MAX,
@@ -66,6 +66,15 @@ fn public_data_is_accepted_whole_and_byte_for_byte() {
         assert!(checked.refused.is_empty(), "{name}: {:?}", checked.refused.first());
         assert_eq!(checked.accepted.len(), objects.len(), "{name}");
         consistent(&input, &checked);
+        for object in &checked.accepted {
+            let slice = object.slice(&input);
+            let taken =
+                upgrade(object.clone(), slice).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+            assert!(
+                object.outdated || *taken[0].bytes == *slice,
+                "{name}: what is up to date keeps its bytes"
+            );
+        }
         for (object, value) in checked.accepted.iter().zip(objects) {
             assert_eq!(serde_json::from_slice::<serde_json::Value>(object.slice(&input)).unwrap(), *value);
             if let Some(title) = value["name"].as_str() {
@@ -96,7 +105,8 @@ fn an_object_is_described_as_the_product_asks() {
     assert_eq!(stop.indicator.as_ref().unwrap().pattern, "[domain-name:value = 'stop.example']");
     assert_eq!(stop.created_by.as_ref().unwrap().object_type(), "identity");
     let hash = indicators[1];
-    assert_eq!(hash.tlp, Some(Tlp::Red), "a marking on a part counts for the whole, TLP 1 too");
+    assert_eq!(hash.parts_tlp, Some(Tlp::Red), "a marking on a part, TLP 1 too");
+    assert!(hash.tlp < Some(Tlp::Red), "counts for the part alone");
     assert_eq!(hash.marking_ids.len(), 2);
     assert_eq!(hash.role, Some(IndicatorRole::Malicious));
     assert_eq!(

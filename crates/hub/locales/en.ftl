@@ -77,6 +77,14 @@ entries-count = { $count ->
     [one] { $shown } entry
    *[other] { $shown } entries
 }
+objects-count = { $count ->
+    [one] { $shown } object
+   *[other] { $shown } objects
+}
+rows-more = { $count ->
+    [one] and { $shown } more
+   *[other] and { $shown } more
+}
 values-more = { $count ->
     [one] and { $shown } more value
    *[other] and { $shown } more values
@@ -448,6 +456,176 @@ recall-ask = Take back…
 recall-sure = Take this object back?
 recall-do = Take back
 recall-keep = Keep it
+graph-title = Graph
+graph-title-of = Graph of { $name }
+graph-lead = Follow what is tied to what: from an indicator to its malware, from there to who uses it.
+graph-start = Where to start
+graph-start-text = Search for an object, open it, and choose “Explore the graph”.
+graph-explore = Explore the graph
+graph-neighbours = { $count ->
+    [one] Tied to { $shown } object
+   *[other] Tied to { $shown } objects
+}
+graph-relation-any = Any relation
+graph-filter = Filter
+graph-drawing = Drawing
+graph-tools = Tools for the drawing
+graph-search = Find in the drawing
+graph-search-none = Nothing by that name is drawn.
+graph-zoom-in = Zoom in
+graph-zoom-out = Zoom out
+graph-fit = Fit
+graph-types = Show or hide by type
+graph-keys = Click an object to unfold it. By keyboard: arrows choose, Enter unfolds, P pins, O opens its page, + and − zoom, 0 fits.
+graph-expand = Unfold
+graph-expanded = Unfolded
+graph-pin = Pin
+graph-unpin = Unpin
+graph-full = The drawing is full at { $most } objects. Start again from one of them.
+graph-more = more, not drawn yet
+graph-hidden = hidden
+graph-table = What is drawn
+graph-alone = Nothing tied to it
+graph-alone-filtered = Nothing fits the filter.
+graph-from-here = Start here
+matrix-title = ATT&CK matrix
+matrix-lead = The techniques of adversaries, coloured by what this alliance has shared and seen.
+matrix-none = No ATT&CK here yet
+matrix-none-text = The matrix is made from the objects shared with your member. Import MITRE’s STIX bundle, for enterprise or for industrial control systems, and it appears.
+matrix-domain = Matrix
+matrix-show = Which techniques to show
+matrix-show-all = All
+matrix-show-seen = Only what was shared or seen
+matrix-band-0 = Nothing shared
+matrix-band-1 = Known to be used
+matrix-band-2 = Indicators shared
+matrix-band-3 = Seen by members
+matrix-techniques = { $count ->
+    [one] { $shown } technique
+   *[other] { $shown } techniques
+}
+matrix-parts = { $count ->
+    [one] { $shown } sub-technique
+   *[other] { $shown } sub-techniques
+}
+matrix-said-warnings = { $count ->
+    [one] { $shown } warning
+   *[other] { $shown } warnings
+}
+matrix-said-indicators = { $count ->
+    [one] { $shown } indicator
+   *[other] { $shown } indicators
+}
+matrix-said-users = { $count ->
+    [one] { $shown } user
+   *[other] { $shown } users
+}
+matrix-at-least = So much is shared that some numbers are at least what is shown.
+matrix-table = Techniques, the strongest first
+versions-title-of = Versions of { $name }
+versions-lead = What was shared when and by whom, and what changed from one version to the next.
+versions-from = From
+versions-to = To
+versions-compare = Compare
+versions-compare-link = What changed
+versions-compared = { $from } → { $to }
+versions-one = One version so far
+versions-one-text = When its owner shares another, what changed stands here.
+versions-shown = Shown here
+versions-what-changed = What changed
+changes-title = Changes
+changes-none = These versions say the same.
+changes-more = { $count ->
+    [one] { $shown } more change is not shown.
+   *[other] { $shown } more changes are not shown.
+}
+change-added = Added
+change-removed = Removed
+change-changed = Changed
+timeline-title = Timeline
+event-shared = Shared by { $who }
+event-revised = Revised by { $who }
+event-recalled = Taken back by its owner
+event-revoked = Revoked by its owner
+event-ended = Ended: { $why }
+event-sighted = Sighted for the first time: { $warning }
+event-warning = a warning was raised
+audience-title = Who will see this
+audience-alone = Nobody but your own member.
+audience-others = { $count ->
+    [one] Your member and { $shown } other.
+   *[other] Your member and { $shown } others.
+}
+meaning-title = What they may do with it
+tlp-meaning-none = Nothing is said of how far it may go. It stays with the parties of the group.
+tlp-meaning-clear = Anyone may know, and it may be published.
+tlp-meaning-green = They may pass it on within their community, but not publish it.
+tlp-meaning-amber = They may pass it on within their organisation and to its clients, to those who need to know.
+tlp-meaning-amber-strict = They may pass it on within their own organisation alone, to those who need to know.
+tlp-meaning-red = For the eyes of the recipients alone. Nobody passes it on.
+format-stix = STIX
+format-misp = MISP
+format-csv = CSV
+format-plain = List
+format-prose = Free text
+format-any = Told from content
+import-title = Share intelligence
+import-lead = Paste or upload, look at what would happen, see who will see it, then share. Nothing is sent before the last step.
+import-steps = Steps
+import-step-give = Paste or upload
+import-step-preview = Look
+import-step-audience = Who will see it
+import-step-report = Done
+import-step-done = done
+import-content = Paste here
+import-content-hint = A STIX bundle, a MISP event, CSV, one value a line, or free text with addresses, names, URLs and hashes in it. Spellings such as hxxp and [.] are understood.
+import-file = Or choose a file
+import-file-hint = At most { $most } MiB. For more, use the command shieldwall feed import.
+import-look = Look first
+import-nothing-yet = Nothing is shared yet.
+import-format = Recognised as
+import-accepted = Would be shared
+import-accepted-done = Shared
+import-refused = Refused
+import-repeated = Held already
+import-options = How it would be shared
+import-name = Name
+import-name-hint = Such as: phishing of 12 May
+import-again = Look again
+import-who = Who will see it
+import-back = Back
+import-cut = { $count ->
+    [one] { $shown } is refused and stays with you.
+   *[other] { $shown } are refused and stay with you.
+}
+import-cut-parts = { $count ->
+    [one] From { $shown } object, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
+   *[other] From { $shown } objects, parts marked more strictly than the group carries are cut out. The whole is kept for your member alone.
+}
+import-held = What would be held back
+import-held-said = { $count ->
+    [one] { $shown } would be held back until a curator of another member has looked at it.
+   *[other] { $shown } would be held back until a curator of another member has looked at them.
+}
+import-read-as = Read as
+import-column = Column of values
+import-column-kind = Column of kinds
+import-column-label = Column of labels
+import-column-any = Found by content
+event-version = version of { $at }
+import-for-good = It is recorded in the group’s ledger for good, in your member’s name. You can take it back later; the entry stays.
+import-share = Share now
+import-shared = What would be shared
+import-shared-done = What was shared
+import-revises = new version
+import-refusals = What is refused, and why
+import-remarks = Taken although the standard advises otherwise
+import-done = Shared.
+import-done-none = Nothing new was shared.
+import-see = See it
+import-more = Share more
+problem-import-too-large = This is too large for the page. Use the command shieldwall feed import, or share it in pieces.
+problem-format-empty = Paste something, or choose a file.
 type-attack-pattern = Attack pattern
 type-campaign = Campaign
 type-course-of-action = Course of action
@@ -512,6 +690,9 @@ field-group-name = Name of the group
 field-ceiling = Strictest marking
 field-ceiling-hint = What is marked more strictly is refused here.
 tab-search = Search
+tab-graph = Graph
+tab-matrix = ATT&CK
+tab-import = Share
 tab-members = Members
 tab-people = People
 tab-tokens = API tokens
@@ -554,6 +735,8 @@ field-log = Log
 filter-kind-any = Any kind
 kind-object-shared = Object shared
 kind-object-recalled = Object taken back
+kind-object-revoked = Revocation made
+kind-object-versions-recalled = Versions taken back
 kind-sighting-reported = Sighting reported
 kind-sighting-kept = Sighting kept
 kind-warning-acknowledged = Warning acknowledged
@@ -595,6 +778,7 @@ verify-offline = The same without trusting this hub, on a copy of its data:
 ## Columns
 column-actions = Actions
 column-added = Received
+column-change = Change
 column-author = By
 column-by-machine = By machine
 column-by-person = By a person
@@ -603,6 +787,7 @@ column-events = Events
 column-expires = Until
 column-first-seen = First seen
 column-heard = Last heard
+column-indicators = Indicators
 column-kind = Kind
 column-lag = Lag
 column-last-seen = Last seen
@@ -614,7 +799,10 @@ column-minute = Minute
 column-note = Note
 column-object = Object
 column-owner = Owner
+column-place = Place
+column-property = Property
 column-rate = Events/s
+column-reason = Why
 column-relation = Relation
 column-sectors = Sectors
 column-seen-by = Seen by
@@ -624,9 +812,13 @@ column-since = Since
 column-size = Size
 column-spool = Unsent
 column-state = State
+column-tactics = Tactics
+column-technique = Technique
 column-time = Time
 column-updated = Updated
+column-users = Users
 column-warning = Warning
+column-warnings = Warnings
 column-watchlist = Watchlist
 
 ## Sectors (STIX 2.1 industry-sector vocabulary, section 10.7)
@@ -672,6 +864,46 @@ sector-transportation = transport
 sector-utilities = utilities
 sector-water = water
 
+## Held back, and the life of an indicator
+tab-held = Held back
+held-title = Held back
+held-lead = What came in and would harm everybody if it were wrong: nobody matches, blocks or finds it until a curator of another member has looked at it.
+held-heading = Objects held back
+held-none = Nothing is held back
+held-none-text = An object whose date lies in the future, or an indicator that would block what everybody uses, would wait here.
+held-why = Why
+held-since = Since
+held-release = Release
+held-reject = Reject
+held-reason = Why it is rejected
+held-life-held-ahead = Dated in the future
+held-life-held-warninglist = Known to be harmless
+held-life-held-too-broad = Too broad
+problem-held-release-own = Your own member sent this: a curator of another member releases it. You may reject it.
+problem-curate-reason = Say in a few words why (at most 2,000 bytes).
+life-title = Life
+life-stage = Stage
+life-score = Score (0 to 100)
+life-sighted = Last seen
+life-ends = Ends if nothing happens
+life-disputes = False positive
+life-disputed = { $count ->
+    [one] one member says so
+   *[other] { $shown } members say so
+}
+stage-quarantined = held back
+stage-active = active
+stage-sighted = seen
+stage-decaying = fading
+stage-expired = over
+stage-recalled = taken back
+dispute-title = False positive?
+dispute-text = Says for your member that this is harmless. One member halves its score, a second ends it.
+dispute-do = Say that it is a false positive
+kind-object-held = Object held back
+kind-object-released = Object released
+kind-object-rejected = Object rejected
+kind-indicator-disputed = Indicator called a false positive
 # What shares something with an object
 shared-title = Related, and why
 shared-count = { $count ->
@@ -714,6 +946,48 @@ search-help-time = by when the hub took it, or when it was last sighted: a day, 
 search-help-not = a minus sign says: not this
 search-keep-this = Keep this search
 
+## Feeds out
+tab-feeds = Feeds out
+feeds-title = Feeds out
+feeds-lead = What your own devices may block, in the form each of them reads. Nothing that was taken back, is over, is held back, or would also block a kill switch or a victim is ever in them.
+feeds-token = A device gives an API token as the password, with any user name, or as a Bearer token. Roles that take feeds: sensor, peer, analyst, officer. With If-None-Match a device fetches a feed again only when it has changed.
+feeds-example = Example
+feeds-heading = Feeds
+feeds-listed = { $count ->
+    [one] one value
+   *[other] { $shown } values
+}
+feeds-address = Address
+feeds-file = File name
+feeds-how = How to use it
+feeds-out = What is left out
+feeds-out-none = Nothing is left out.
+feeds-count = How many
+feeds-filters = Add ?explain=1 to an address for the list of what is left out. Filters: kind, group, confidence, score, days, marking; since, with the X-Feed-Cursor of an earlier answer, gives the lines added and removed.
+feed-how-plain = One value a line, for anything else.
+feed-how-csv = A table with what is known of each value, for scripts and spreadsheets.
+feed-how-hosts = For /etc/hosts or Pi-hole: each domain at an address nobody has.
+feed-how-rpz = A response policy zone for BIND, Unbound, PowerDNS or Knot: load it as a primary zone of that name and name it in response-policy.
+feed-how-suricata-rules = Rules for Suricata: put the file into rule-files. The numbers of the rules stay the same.
+feed-how-suricata-domains = A dataset of domains, for the rules of suricata-datasets; a million fit.
+feed-how-suricata-ips = A dataset of addresses, for the rules of suricata-datasets.
+feed-how-suricata-ja3 = A dataset of JA3 fingerprints, for the rules of suricata-datasets.
+feed-how-suricata-datasets = The rules that load the three datasets: put all four files into the rules directory.
+feed-how-zeek = For Zeek: name the file in Intel::read_files.
+feed-how-stix = The indicators as their owners sent them, as a STIX 2.1 bundle.
+feed-how-misp = A MISP feed: add the address as a feed in MISP.
+left-out-held = Held back until a curator has looked at it
+left-out-expired = Over
+left-out-recalled = Taken back
+left-out-revoked = Revoked
+left-out-no-values = A pattern that is no list of values
+left-out-not-for-blocking = In a role that is never blocked
+left-out-protected = Would block what must stay reachable
+left-out-too-broad = Too broad, or local to every network
+left-out-filtered = Not asked for
+left-out-repeated = Listed already
+left-out-no-place = Of a kind this format has no place for
+left-out-unwritable = Not writable in this format
 # Kept searches
 tab-saved = Kept searches
 saved-title = Kept searches
@@ -742,3 +1016,91 @@ saved-way-email = mail
 saved-outcome-delivered = delivered
 saved-outcome-failed = failed, tried again
 saved-outcome-given-up = given up
+# Peers and sources
+
+tab-peers = Peers
+tab-sources = Sources
+kind-exchange-received = Objects came from a peer
+soon = soon
+peers-title = Peers
+peers-lead = Other hubs and servers your alliance exchanges with. RED and AMBER+STRICT never leave; AMBER leaves only from groups named for it.
+peers-none = No peers yet
+peers-none-text = An operator sets up another hub or a TAXII 2.1 server, and which groups are exchanged with it.
+peer-add = Set up a peer
+peer-kind-hub = Shieldwall hub
+peer-kind-taxii = TAXII 2.1 server
+peer-direction-pull = From the peer
+peer-direction-push = To the peer
+peer-direction-both = Both ways
+peer-url-hint = A hub's address, or that of a TAXII API root.
+peer-member = The member it acts for here
+peer-member-hint = Admit a partner for it first; it sees what that member is party to.
+peer-remote = The group or collection there
+peer-remote-hint = Its id; the same as here when left empty.
+peer-marking-max = The strictest marking that leaves
+peer-marking-hint = An unmarked object counts for what its group may carry at most.
+peer-amber = AMBER objects of this group may leave for this peer
+peer-not-party = Figures are told to those party to the group.
+exchange-paused = Paused
+exchange-busy = At work
+exchange-failed = Failed
+exchange-good = Good
+exchange-new = Not run yet
+exchange-run = Run now
+exchange-pause = Pause
+exchange-resume = Go on
+exchange-remove = Remove
+column-peer = Peer
+column-direction = Direction
+column-done = Last done
+column-next = Next
+column-in = In
+column-out = Out
+column-stopped = Stopped
+column-looped = By their way
+column-group = Sharing group
+field-url = Address
+field-user = User
+field-user-hint = For a password; leave it empty for a token.
+field-secret = Token or password
+field-secret-hint = It is kept sealed and never shown again.
+sources-title = Sources
+sources-lead = What your member takes in on its own: lists, reports and STIX, fetched on a schedule or handed in.
+sources-none = No sources yet
+sources-none-text = Set one up below, and look at what it would bring before anything is shared.
+source-add = Set up a source
+source-format = How it is written
+source-format-plain = List, one value a line
+source-format-csv = CSV
+source-format-text = Prose
+source-format-stix = STIX 2.1 or TAXII
+source-url-hint = Leave it empty for a source whose content you hand in.
+source-column = Column of values
+source-column-hint = For CSV: its heading, or its number from 1; found by itself when left empty.
+source-unmarked = Not marked
+source-trust = Trust
+source-trust-hint = 0 to 100; the confidence of its indicators.
+source-expiry = Days an indicator holds after it was last listed
+source-interval = How often it is fetched
+source-every-0 = When asked
+source-every-900 = Every quarter of an hour
+source-every-3600 = Every hour
+source-every-86400 = Every day
+source-authoritative = What it no longer lists is taken back
+source-preview = Look first
+source-preview-title = What this source would bring
+source-preview-lead = Nothing has been shared yet.
+source-preview-figures = In figures
+source-preview-shared = The first of what would be shared
+source-preview-refused = The first of what would be refused
+source-confirm = Take back what is gone even if it is more than half
+source-take = Take it in
+source-leave = Leave it
+source-hand-in = Hand in its content
+source-content = Content
+column-source = Source
+column-found = Found
+column-new = New
+column-known = Known
+column-gone = Gone
+column-refused = Refused

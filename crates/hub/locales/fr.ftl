@@ -83,6 +83,14 @@ entries-count = { $count ->
     [one] { $shown } entrée
    *[other] { $shown } entrées
 }
+objects-count = { $count ->
+    [one] { $shown } objet
+   *[other] { $shown } objets
+}
+rows-more = { $count ->
+    [one] et { $shown } autre
+   *[other] et { $shown } autres
+}
 values-more = { $count ->
     [one] et { $shown } autre valeur
    *[other] et { $shown } autres valeurs
@@ -456,6 +464,176 @@ recall-ask = Retirer…
 recall-sure = Retirer cet objet ?
 recall-do = Retirer
 recall-keep = Conserver
+graph-title = Graphe
+graph-title-of = Graphe de { $name }
+graph-lead = Suivez les liens : d’un indicateur à son logiciel malveillant, de là à ceux qui l’emploient.
+graph-start = Par où commencer
+graph-start-text = Cherchez un objet, ouvrez-le, puis choisissez « Explorer le graphe ».
+graph-explore = Explorer le graphe
+graph-neighbours = { $count ->
+    [one] Lié à { $shown } objet
+   *[other] Lié à { $shown } objets
+}
+graph-relation-any = Toutes les relations
+graph-filter = Filtrer
+graph-drawing = Dessin
+graph-tools = Outils du dessin
+graph-search = Chercher dans le dessin
+graph-search-none = Rien de ce nom n’est dessiné.
+graph-zoom-in = Agrandir
+graph-zoom-out = Réduire
+graph-fit = Cadrer
+graph-types = Afficher ou masquer par type
+graph-keys = Cliquez sur un objet pour le déplier. Au clavier : les flèches choisissent, Entrée déplie, P épingle, O ouvre sa page, + et − changent l’échelle, 0 cadre.
+graph-expand = Déplier
+graph-expanded = Déplié
+graph-pin = Épingler
+graph-unpin = Détacher
+graph-full = Le dessin est complet à { $most } objets. Repartez de l’un d’eux.
+graph-more = de plus, pas encore dessinés
+graph-hidden = masqué
+graph-table = Ce qui est dessiné
+graph-alone = Rien ne lui est lié
+graph-alone-filtered = Rien ne correspond au filtre.
+graph-from-here = Partir d’ici
+matrix-title = Matrice ATT&CK
+matrix-lead = Les techniques des adversaires, colorées selon ce que cette alliance a partagé et vu.
+matrix-none = Pas encore d’ATT&CK ici
+matrix-none-text = La matrice est faite des objets partagés avec votre membre. Importez le lot STIX de MITRE, pour l’entreprise ou pour les systèmes industriels, et elle apparaîtra.
+matrix-domain = Matrice
+matrix-show = Techniques à afficher
+matrix-show-all = Toutes
+matrix-show-seen = Seulement ce qui a été partagé ou vu
+matrix-band-0 = Rien de partagé
+matrix-band-1 = Emploi connu
+matrix-band-2 = Indicateurs partagés
+matrix-band-3 = Vue par des membres
+matrix-techniques = { $count ->
+    [one] { $shown } technique
+   *[other] { $shown } techniques
+}
+matrix-parts = { $count ->
+    [one] { $shown } sous-technique
+   *[other] { $shown } sous-techniques
+}
+matrix-said-warnings = { $count ->
+    [one] { $shown } alerte
+   *[other] { $shown } alertes
+}
+matrix-said-indicators = { $count ->
+    [one] { $shown } indicateur
+   *[other] { $shown } indicateurs
+}
+matrix-said-users = { $count ->
+    [one] { $shown } utilisateur
+   *[other] { $shown } utilisateurs
+}
+matrix-at-least = Tant est partagé que certains nombres sont des minimums.
+matrix-table = Techniques, les plus fortes d’abord
+versions-title-of = Versions de { $name }
+versions-lead = Ce qui a été partagé, quand et par qui, et ce qui a changé d’une version à l’autre.
+versions-from = De
+versions-to = À
+versions-compare = Comparer
+versions-compare-link = Ce qui a changé
+versions-compared = { $from } → { $to }
+versions-one = Une seule version pour le moment
+versions-one-text = Quand son propriétaire en partagera une autre, ce qui a changé sera montré ici.
+versions-shown = Montrée ici
+versions-what-changed = Ce qui a changé
+changes-title = Changements
+changes-none = Ces versions disent la même chose.
+changes-more = { $count ->
+    [one] { $shown } autre changement n’est pas montré.
+   *[other] { $shown } autres changements ne sont pas montrés.
+}
+change-added = Ajouté
+change-removed = Enlevé
+change-changed = Modifié
+timeline-title = Chronologie
+event-shared = Partagé par { $who }
+event-revised = Révisé par { $who }
+event-recalled = Retiré par son propriétaire
+event-revoked = Révoqué par son propriétaire
+event-ended = Terminé : { $why }
+event-sighted = Vu pour la première fois : { $warning }
+event-warning = une alerte a été émise
+audience-title = Qui verra ceci
+audience-alone = Personne d’autre que votre membre.
+audience-others = { $count ->
+    [one] Votre membre et { $shown } autre.
+   *[other] Votre membre et { $shown } autres.
+}
+meaning-title = Ce qu’ils peuvent en faire
+tlp-meaning-none = Rien n’est dit de sa diffusion. Il reste entre les participants du groupe.
+tlp-meaning-clear = Chacun peut le savoir, et il peut être publié.
+tlp-meaning-green = Ils peuvent le transmettre dans leur communauté, mais pas le publier.
+tlp-meaning-amber = Ils peuvent le transmettre dans leur organisation et à ses clients, à ceux qui ont besoin d’en connaître.
+tlp-meaning-amber-strict = Ils peuvent le transmettre dans leur seule organisation, à ceux qui ont besoin d’en connaître.
+tlp-meaning-red = Pour les seuls destinataires. Personne ne le transmet.
+format-stix = STIX
+format-misp = MISP
+format-csv = CSV
+format-plain = Liste
+format-prose = Texte libre
+format-any = Reconnu par le contenu
+import-title = Partager du renseignement
+import-lead = Collez ou téléversez, regardez ce qui se passerait, voyez qui le verra, puis partagez. Rien n’est envoyé avant la dernière étape.
+import-steps = Étapes
+import-step-give = Coller ou téléverser
+import-step-preview = Regarder
+import-step-audience = Qui le verra
+import-step-report = Terminé
+import-step-done = fait
+import-content = Collez ici
+import-content-hint = Un lot STIX, un événement MISP, du CSV, une valeur par ligne, ou du texte libre contenant des adresses, noms, URL et empreintes. Les graphies comme hxxp et [.] sont comprises.
+import-file = Ou choisissez un fichier
+import-file-hint = Au plus { $most } Mio. Au-delà, utilisez la commande shieldwall feed import.
+import-look = Regarder d’abord
+import-nothing-yet = Rien n’est encore partagé.
+import-format = Reconnu comme
+import-accepted = Seraient partagés
+import-accepted-done = Partagés
+import-refused = Refusés
+import-repeated = Déjà connus
+import-options = Comment ce serait partagé
+import-name = Nom
+import-name-hint = Par exemple : hameçonnage du 12 mai
+import-again = Regarder encore
+import-who = Qui le verra
+import-back = Retour
+import-cut = { $count ->
+    [one] { $shown } est refusé et reste chez vous.
+   *[other] { $shown } sont refusés et restent chez vous.
+}
+import-cut-parts = { $count ->
+    [one] De { $shown } objet, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
+   *[other] De { $shown } objets, les parties marquées plus strictement que le groupe ne le permet sont retranchées. Le tout est gardé pour votre seul membre.
+}
+import-held = Ce qui serait retenu
+import-held-said = { $count ->
+    [one] { $shown } serait retenu jusqu’à ce qu’un analyste d’un autre membre l’ait examiné.
+   *[other] { $shown } seraient retenus jusqu’à ce qu’un analyste d’un autre membre les ait examinés.
+}
+import-read-as = Lire comme
+import-column = Colonne des valeurs
+import-column-kind = Colonne des natures
+import-column-label = Colonne des étiquettes
+import-column-any = Trouvée par le contenu
+event-version = version du { $at }
+import-for-good = L’inscription au registre du groupe est définitive, au nom de votre membre. Vous pourrez retirer l’objet plus tard ; l’entrée demeure.
+import-share = Partager maintenant
+import-shared = Ce qui serait partagé
+import-shared-done = Ce qui a été partagé
+import-revises = nouvelle version
+import-refusals = Ce qui est refusé, et pourquoi
+import-remarks = Pris bien que la norme conseille autrement
+import-done = Partagé.
+import-done-none = Rien de nouveau n’a été partagé.
+import-see = Voir
+import-more = Partager autre chose
+problem-import-too-large = C’est trop grand pour cette page. Utilisez la commande shieldwall feed import, ou partagez en plusieurs fois.
+problem-format-empty = Collez quelque chose, ou choisissez un fichier.
 type-attack-pattern = Mode opératoire
 type-campaign = Campagne
 type-course-of-action = Contre-mesure
@@ -520,6 +698,9 @@ field-group-name = Nom du groupe
 field-ceiling = Marquage le plus strict
 field-ceiling-hint = Ce qui est marqué plus strictement est refusé ici.
 tab-search = Recherche
+tab-graph = Graphe
+tab-matrix = ATT&CK
+tab-import = Partager
 tab-members = Membres
 tab-people = Personnes
 tab-tokens = Jetons d’API
@@ -562,6 +743,8 @@ field-log = Journal
 filter-kind-any = Toutes les natures
 kind-object-shared = Objet partagé
 kind-object-recalled = Objet retiré
+kind-object-revoked = Révocation établie
+kind-object-versions-recalled = Versions retirées
 kind-sighting-reported = Détection déclarée
 kind-sighting-kept = Détection conservée
 kind-warning-acknowledged = Alerte acquittée
@@ -603,6 +786,7 @@ verify-offline = La même chose sans se fier à ce hub, sur une copie de ses don
 ## Colonnes
 column-actions = Actions
 column-added = Reçu
+column-change = Changement
 column-author = Par
 column-by-machine = Par une machine
 column-by-person = Par une personne
@@ -611,6 +795,7 @@ column-events = Événements
 column-expires = Jusqu’au
 column-first-seen = Vu d’abord
 column-heard = Dernier signe
+column-indicators = Indicateurs
 column-kind = Nature
 column-lag = Retard
 column-last-seen = Vu en dernier
@@ -622,7 +807,10 @@ column-minute = Minute
 column-note = Note
 column-object = Objet
 column-owner = Propriétaire
+column-place = Endroit
+column-property = Propriété
 column-rate = Événements/s
+column-reason = Pourquoi
 column-relation = Relation
 column-sectors = Secteurs
 column-seen-by = Vu par
@@ -632,9 +820,13 @@ column-since = Depuis
 column-size = Taille
 column-spool = Non envoyés
 column-state = État
+column-tactics = Tactiques
+column-technique = Technique
 column-time = Heure
 column-updated = Mis à jour
+column-users = Utilisateurs
 column-warning = Alerte
+column-warnings = Alertes
 column-watchlist = Liste de veille
 
 ## Secteurs (vocabulaire industry-sector de STIX 2.1, section 10.7)
@@ -680,6 +872,46 @@ sector-transportation = transports
 sector-utilities = services collectifs
 sector-water = eau
 
+## Mis en attente, et la vie d’un indicateur
+tab-held = En attente
+held-title = En attente
+held-lead = Ce qui est arrivé et nuirait à tous si c’était faux : personne ne le recherche, ne le bloque ni ne le trouve avant qu’un curateur d’un autre membre l’ait examiné.
+held-heading = Objets en attente
+held-none = Rien n’est en attente
+held-none-text = Un objet daté dans le futur, ou un indicateur qui bloquerait ce que tout le monde utilise, attendrait ici.
+held-why = Motif
+held-since = Depuis
+held-release = Libérer
+held-reject = Rejeter
+held-reason = Motif du rejet
+held-life-held-ahead = Daté dans le futur
+held-life-held-warninglist = Connu comme inoffensif
+held-life-held-too-broad = Trop large
+problem-held-release-own = Votre propre membre a envoyé cet objet : un curateur d’un autre membre le libère. Vous pouvez le rejeter.
+problem-curate-reason = Dites en quelques mots pourquoi (2 000 octets au plus).
+life-title = Vie
+life-stage = Étape
+life-score = Score (0 à 100)
+life-sighted = Vu la dernière fois
+life-ends = Prend fin si rien ne se passe
+life-disputes = Faux positif
+life-disputed = { $count ->
+    [one] un membre l’affirme
+   *[other] { $shown } membres l’affirment
+}
+stage-quarantined = en attente
+stage-active = actif
+stage-sighted = observé
+stage-decaying = en déclin
+stage-expired = terminé
+stage-recalled = retiré
+dispute-title = Faux positif ?
+dispute-text = Affirme, au nom de votre membre, que c’est inoffensif. Un membre réduit le score de moitié, un deuxième y met fin.
+dispute-do = Signaler un faux positif
+kind-object-held = Objet mis en attente
+kind-object-released = Objet libéré
+kind-object-rejected = Objet rejeté
+kind-indicator-disputed = Indicateur signalé comme faux positif
 # Ce qui partage quelque chose avec un objet
 shared-title = Liés, et pourquoi
 shared-count = { $count ->
@@ -722,6 +954,48 @@ search-help-time = par la date de réception ou de dernière observation : un jo
 search-help-not = un signe moins dit : pas ceci
 search-keep-this = Garder cette recherche
 
+## Flux sortants
+tab-feeds = Flux sortants
+feeds-title = Flux sortants
+feeds-lead = Ce que vos propres équipements peuvent bloquer, dans la forme que chacun lit. Rien de ce qui a été retiré, est terminé, est en attente, ou bloquerait aussi un arrêt d’urgence ou une victime n’y figure jamais.
+feeds-token = Un équipement donne un jeton d’API comme mot de passe, avec n’importe quel nom, ou comme jeton Bearer. Rôles qui prennent les flux : sonde, pair, analyste, officier. Avec If-None-Match, un équipement ne reprend un flux que s’il a changé.
+feeds-example = Exemple
+feeds-heading = Flux
+feeds-listed = { $count ->
+    [one] une valeur
+   *[other] { $shown } valeurs
+}
+feeds-address = Adresse
+feeds-file = Nom du fichier
+feeds-how = Mode d’emploi
+feeds-out = Ce qui est omis
+feeds-out-none = Rien n’est omis.
+feeds-count = Nombre
+feeds-filters = Ajoutez ?explain=1 à une adresse pour la liste de ce qui est omis. Filtres : kind, group, confidence, score, days, marking ; since, avec le X-Feed-Cursor d’une réponse précédente, donne les lignes ajoutées et retirées.
+feed-how-plain = Une valeur par ligne, pour tout le reste.
+feed-how-csv = Un tableau avec ce que l’on sait de chaque valeur, pour scripts et tableurs.
+feed-how-hosts = Pour /etc/hosts ou Pi-hole : chaque domaine à une adresse que personne n’a.
+feed-how-rpz = Une zone de politique de réponse pour BIND, Unbound, PowerDNS ou Knot : chargez-la comme zone primaire de ce nom et citez-la dans response-policy.
+feed-how-suricata-rules = Des règles pour Suricata : placez le fichier dans rule-files. Les numéros des règles ne changent pas.
+feed-how-suricata-domains = Un jeu de domaines, pour les règles de suricata-datasets ; un million y tiennent.
+feed-how-suricata-ips = Un jeu d’adresses, pour les règles de suricata-datasets.
+feed-how-suricata-ja3 = Un jeu d’empreintes JA3, pour les règles de suricata-datasets.
+feed-how-suricata-datasets = Les règles qui chargent les trois jeux : placez les quatre fichiers dans le dossier des règles.
+feed-how-zeek = Pour Zeek : citez le fichier dans Intel::read_files.
+feed-how-stix = Les indicateurs tels que leurs propriétaires les ont envoyés, dans un paquet STIX 2.1.
+feed-how-misp = Un flux MISP : ajoutez l’adresse comme flux dans MISP.
+left-out-held = En attente de l’avis d’un curateur
+left-out-expired = Terminé
+left-out-recalled = Retiré
+left-out-revoked = Révoqué
+left-out-no-values = Un motif qui n’est pas une liste de valeurs
+left-out-not-for-blocking = Dans un rôle qui n’est jamais bloqué
+left-out-protected = Bloquerait ce qui doit rester joignable
+left-out-too-broad = Trop large, ou local à chaque réseau
+left-out-filtered = Non demandé
+left-out-repeated = Déjà dans la liste
+left-out-no-place = D’un type pour lequel ce format n’a pas de place
+left-out-unwritable = Impossible à écrire dans ce format
 # Recherches gardées
 tab-saved = Recherches gardées
 saved-title = Recherches gardées
@@ -750,3 +1024,91 @@ saved-way-email = courriel
 saved-outcome-delivered = arrivé
 saved-outcome-failed = échoué, sera réessayé
 saved-outcome-given-up = abandonné
+# Peers and sources
+
+tab-peers = Pairs
+tab-sources = Sources
+kind-exchange-received = Objets venus d’un pair
+soon = bientôt
+peers-title = Pairs
+peers-lead = Les autres nœuds et serveurs avec lesquels votre alliance échange. RED et AMBER+STRICT ne partent jamais ; AMBER ne part que des groupes désignés.
+peers-none = Pas encore de pairs
+peers-none-text = Un opérateur configure un autre nœud ou un serveur TAXII 2.1, et les groupes échangés avec lui.
+peer-add = Configurer un pair
+peer-kind-hub = Nœud Shieldwall
+peer-kind-taxii = Serveur TAXII 2.1
+peer-direction-pull = Depuis le pair
+peer-direction-push = Vers le pair
+peer-direction-both = Dans les deux sens
+peer-url-hint = L’adresse d’un nœud, ou celle d’une racine d’API TAXII.
+peer-member = Le membre pour lequel il agit ici
+peer-member-hint = Admettez d’abord un partenaire pour lui ; il voit ce à quoi ce membre est partie.
+peer-remote = Le groupe ou la collection là-bas
+peer-remote-hint = Son identifiant ; le même qu’ici si le champ reste vide.
+peer-marking-max = Le marquage le plus strict qui part
+peer-marking-hint = Un objet non marqué compte pour ce que son groupe peut porter au plus.
+peer-amber = Les objets AMBER de ce groupe peuvent partir vers ce pair
+peer-not-party = Les chiffres sont dits aux parties du groupe.
+exchange-paused = En pause
+exchange-busy = En cours
+exchange-failed = Échec
+exchange-good = Bon
+exchange-new = Pas encore lancé
+exchange-run = Lancer
+exchange-pause = Suspendre
+exchange-resume = Reprendre
+exchange-remove = Retirer
+column-peer = Pair
+column-direction = Sens
+column-done = Dernier passage
+column-next = Prochain
+column-in = Entrés
+column-out = Sortis
+column-stopped = Arrêtés
+column-looped = Par leur chemin
+column-group = Groupe de partage
+field-url = Adresse
+field-user = Utilisateur
+field-user-hint = Pour un mot de passe ; à laisser vide pour un jeton.
+field-secret = Jeton ou mot de passe
+field-secret-hint = Il est gardé scellé et n’est plus jamais montré.
+sources-title = Sources
+sources-lead = Ce que votre membre prend de son côté : listes, rapports et STIX, récupérés régulièrement ou remis.
+sources-none = Pas encore de sources
+sources-none-text = Configurez-en une ci-dessous, et regardez ce qu’elle apporterait avant tout partage.
+source-add = Configurer une source
+source-format = Comment elle est écrite
+source-format-plain = Liste, une valeur par ligne
+source-format-csv = CSV
+source-format-text = Prose
+source-format-stix = STIX 2.1 ou TAXII
+source-url-hint = À laisser vide pour une source dont vous remettez le contenu.
+source-column = Colonne des valeurs
+source-column-hint = Pour un CSV : son titre, ou son numéro à partir de 1 ; trouvée d’elle-même si le champ reste vide.
+source-unmarked = Non marqué
+source-trust = Confiance
+source-trust-hint = De 0 à 100 ; la confiance de ses indicateurs.
+source-expiry = Jours de validité d’un indicateur après sa dernière mention
+source-interval = À quelle fréquence elle est récupérée
+source-every-0 = Sur demande
+source-every-900 = Tous les quarts d’heure
+source-every-3600 = Toutes les heures
+source-every-86400 = Tous les jours
+source-authoritative = Ce qu’elle ne mentionne plus est retiré
+source-preview = Regarder d’abord
+source-preview-title = Ce que cette source apporterait
+source-preview-lead = Rien n’a encore été partagé.
+source-preview-figures = En chiffres
+source-preview-shared = Le début de ce qui serait partagé
+source-preview-refused = Le début de ce qui serait refusé
+source-confirm = Retirer ce qui a disparu même si c’est plus de la moitié
+source-take = Prendre
+source-leave = Laisser
+source-hand-in = Remettre son contenu
+source-content = Contenu
+column-source = Source
+column-found = Trouvés
+column-new = Nouveaux
+column-known = Connus
+column-gone = Disparus
+column-refused = Refusés

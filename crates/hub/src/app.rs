@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use shieldwall_exchange::peer::HubId;
+use shieldwall_exchange::warninglist::Warninglists;
 use shieldwall_fetch::Fetcher;
-use shieldwall_ledger::accounts::{Accounts, AccountsError};
+use shieldwall_ledger::accounts::{Accounts, AccountsError, SecretHash, Token};
 use shieldwall_ledger::settings::{Settings, SettingsError};
 use shieldwall_ledger::verify::verify_log;
 use shieldwall_ledger::{AppendError, Draft, Ledger, ReadError, Reading, Receipt};
@@ -22,9 +24,11 @@ use crate::api::sensors::Health;
 use crate::auth::throttle::Throttle;
 use crate::config::Config;
 use crate::cursor::Seal;
+use crate::feeds::Feeds;
 use crate::fold::{GROUP_FORMED, MEMBER_JOINED, Published};
 use crate::notify::Board;
 use crate::problem::Problem;
+use crate::rota::Rota;
 use crate::secrets;
 use crate::stream::Burst;
 
@@ -57,7 +61,10 @@ pub(crate) struct Inner {
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
     pub(crate) burst: Burst,
     pub(crate) board: Board,
+    pub(crate) warninglists: Arc<Warninglists>,
     pub(crate) fetcher: Fetcher,
+    pub(crate) rota: Rota,
+    pub(crate) feeds: Feeds,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
 
@@ -72,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) key: [u8; 32],
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) warninglists: Warninglists,
     pub(crate) fetcher: Fetcher,
     pub(crate) closing: tokio::sync::watch::Receiver<bool>,
 }
@@ -88,6 +96,7 @@ impl App {
             entropy,
             key,
             metrics,
+            warninglists,
             fetcher,
             closing,
         } = parts;
@@ -110,7 +119,10 @@ impl App {
             streams: Mutex::default(),
             burst: Burst::default(),
             board: Board::default(),
+            warninglists: Arc::new(warninglists),
             fetcher,
+            rota: Rota::default(),
+            feeds: Feeds::default(),
             closing,
         }))
     }
@@ -166,9 +178,29 @@ impl App {
         &self.0.burst
     }
 
+    /// The warninglists that are asked about what comes in.
+    pub fn warninglists(&self) -> &Arc<Warninglists> {
+        &self.0.warninglists
+    }
+
     /// Asks others: the only way there is.
     pub fn fetcher(&self) -> &Fetcher {
         &self.0.fetcher
+    }
+
+    /// The exchange with peers and sources: when which is next.
+    pub fn rota(&self) -> &Rota {
+        &self.0.rota
+    }
+
+    /// As which hub others know this one.
+    pub fn hub_id(&self) -> HubId {
+        HubId::of_key(&self.0.ledger.identity().verifier_key(GroupId::ALLIANCE).unwrap_or_default())
+    }
+
+    /// The feeds made last.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     /// Where streams hear of kept searches.
@@ -231,6 +263,7 @@ impl App {
         .await
         .map_err(|error| Problem::fault(&error))?;
         result.map_err(|error| match error {
+            ReadError::Behind => Problem::busy(error.to_string()),
             ReadError::Busy => {
                 Problem::busy("the store is read by as many as it can bear; try again in a second")
             }
@@ -256,6 +289,14 @@ impl App {
             .await
             .map_err(|error| Problem::fault(&error))?
             .map_err(|error| Problem::fault(&error))
+    }
+
+    /// A token that was asked for a moment ago: from memory, so on the thread that serves the request.
+    ///
+    /// # Errors
+    /// 500 when the store fails.
+    pub fn recent_token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, Problem> {
+        self.0.accounts.recent_token(hash, now).map_err(|error| Problem::fault(&error))
     }
 
     /// Recomputes a log from what is on disk. One at a time: it reads a lot.

@@ -17,6 +17,7 @@ use shieldwall_model::limits;
 use crate::app::App;
 use crate::auth::Session;
 use crate::i18n::Language;
+use crate::multipart;
 use crate::problem::Problem;
 
 /// What comes with every request, whoever sends it.
@@ -153,7 +154,7 @@ impl Front {
     /// As [`Front::bytes`].
     pub async fn form(&mut self) -> Result<Form, Problem> {
         let bytes = self.bytes().await?;
-        Ok(Form(read_pairs(&bytes)))
+        Ok(Form::read(&self.headers, &bytes))
     }
 
     /// A cookie by its name.
@@ -163,22 +164,48 @@ impl Front {
 }
 
 /// A submitted form.
-pub struct Form(Vec<(String, String)>);
+#[derive(Default)]
+pub struct Form {
+    pairs: Vec<(String, String)>,
+    files: Vec<(String, Vec<u8>)>,
+}
 
 impl Form {
+    /// Reads a form as its `Content-Type` says: with files, or plain.
+    pub(crate) fn read(headers: &HeaderMap, bytes: &[u8]) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let Some(boundary) = kind.and_then(multipart::boundary) else {
+            return Self { pairs: read_pairs(bytes), files: Vec::new() };
+        };
+        let mut form = Self::default();
+        for part in multipart::parts(bytes, boundary) {
+            if part.is_file {
+                form.files.push((part.name.to_owned(), part.bytes.to_vec()));
+            } else {
+                form.pairs.push((part.name.to_owned(), String::from_utf8_lossy(part.bytes).into_owned()));
+            }
+        }
+        form
+    }
+
     /// A field, trimmed; empty when absent.
     pub fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
+        self.verbatim(name).trim()
     }
 
     /// A field as typed, for passwords; empty when absent.
     pub fn verbatim(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+        self.pairs.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
     /// All values of a field.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A file's bytes; a form may send an empty one for a field left alone.
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.iter().find(|(key, _)| key == name).map(|(_, bytes)| bytes.as_slice())
     }
 }
 

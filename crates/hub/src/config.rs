@@ -20,8 +20,13 @@ pub struct Config {
     pub realm: Realm,
     /// The name under which it signs checkpoints and which its links carry, such as `wall.example`.
     pub name: String,
+    /// A directory of warninglists in MISP's format, asked beside the ones shipped with the house: every `list.json`
+    /// in a directory below it, and every other `.json` file right in it.
+    pub warninglists: Option<PathBuf>,
     /// From where it may fetch beyond public https addresses: peers and sources on this machine or in its network.
     pub allow_fetch_from: Vec<Allowed>,
+    /// Certificates to trust beside the system's when it fetches, a PEM file.
+    pub fetch_ca: Option<PathBuf>,
     /// How it sends mail; it sends none without.
     pub mail: Option<Mail>,
 }
@@ -87,7 +92,9 @@ impl Config {
             tls: None,
             realm: Realm::Real,
             name: "shieldwall.local".into(),
+            warninglists: None,
             allow_fetch_from: Vec::new(),
+            fetch_ca: None,
             mail: None,
         }
     }

@@ -3,6 +3,7 @@
 //! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
 //! and in the crates it calls; the ledger stores what comes out without looking inside.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -12,14 +13,25 @@ use shieldwall_assess::entries::{
 };
 use shieldwall_assess::rules::CONTEXT_TYPES;
 use shieldwall_assess::view::{Context, Subject, Warning};
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
-use shieldwall_exchange::stix;
+use shieldwall_exchange::entries::{
+    INDICATOR_DISPUTED, OBJECT_HELD, OBJECT_RECALLED, OBJECT_REJECTED, OBJECT_RELEASED, OBJECT_REVOKED,
+    OBJECT_SHARED, VERSIONS_RECALLED,
+};
+use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
+use shieldwall_exchange::stix::{self, Object};
 use shieldwall_ledger::views::{Edge, ObjectRow};
-use shieldwall_ledger::{Entry, Fold, FoldError, Views};
+use shieldwall_ledger::{Entry, Fold, FoldError, Views, Words};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
-use shieldwall_model::id::{GroupId, ObjectId, WarningId};
-use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::id::{GroupId, MemberId, ObjectId, WarningId};
 use shieldwall_model::time::Timestamp;
+
+pub use self::indicator::{IndicatorState, Life, WatchedValue};
+
+pub mod held;
+pub mod indicator;
+
+mod passage;
+mod recall;
 
 use crate::correlation;
 
@@ -45,44 +57,26 @@ pub mod collection {
     pub const GROUP: &str = "group";
     /// Indicators as sensors need them; bodies are [`super::IndicatorState`].
     pub const INDICATOR: &str = "indicator";
+    /// Those among them that must never be blocked; the same bodies.
+    pub const GUARDED: &str = "guarded";
+    /// Objects held back; bodies are [`super::held::HeldState`].
+    pub const HELD: &str = "held";
+    /// Under which key an object of this id was last held back; bodies are texts.
+    pub const HELD_AS: &str = "held-as";
+    /// What was decided about objects held back; bodies are [`super::held::DecidedState`].
+    pub const DECIDED: &str = "decided";
     /// Warnings; bodies are `shieldwall_assess::view::Warning`.
     pub const WARNING: &str = "warning";
     /// Which warnings an indicator has; bodies are lists of warning ids.
     pub const WARNINGS_OF: &str = "warnings-of";
+    /// How objects from peers came here, by id and version; bodies are `shieldwall_exchange::peer::Passage`.
+    pub const PASSAGE: &str = "passage";
     /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
     pub const STATUS: &str = "status";
     /// When an indicator was last sighted; bodies are `{"last": time}`.
     pub const SIGHTED: &str = "sighted";
     /// Events seen by minute (`2026-01-31T09:30`) and by day (`2026-01-31`); bodies are whole numbers.
     pub const SEEN: &str = "seen";
-}
-
-/// An indicator as sensors need it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IndicatorState {
-    /// Its name.
-    pub name: String,
-    /// Its role.
-    pub role: IndicatorRole,
-    /// Its marking's label, if it carries one.
-    pub marking: Option<String>,
-    /// The values to match; empty when its pattern is beyond this version.
-    pub values: Vec<WatchedValue>,
-    /// Why there are no values.
-    pub unmatched: Option<String>,
-    /// When it ends.
-    pub valid_until: Option<Timestamp>,
-    /// Why it is no longer matched: `recalled` or `revoked`.
-    pub ended: Option<String>,
-}
-
-/// A value to match.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct WatchedValue {
-    /// Its kind, such as `domain-name`.
-    pub kind: String,
-    /// The value, normalised.
-    pub value: String,
 }
 
 /// When an indicator was last sighted.
@@ -113,6 +107,16 @@ impl Fold for HubFold {
         VERSION
     }
 
+    fn words(&self) -> Words {
+        |entry| {
+            let body = entry
+                .body
+                .as_deref()
+                .filter(|_| matches!(entry.kind.as_str(), OBJECT_SHARED | OBJECT_RELEASED))?;
+            object_of(body).map(|object| object.text)
+        }
+    }
+
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
         self.directory = Directory::default();
         for document in views.all_documents(collection::MEMBER)? {
@@ -136,10 +140,20 @@ impl Fold for HubFold {
         match entry.kind.as_str() {
             MEMBER_JOINED => self.member_joined(entry, body, views),
             GROUP_FORMED => self.group_formed(entry, body, views),
-            OBJECT_SHARED => object_shared(entry, body, views),
-            OBJECT_RECALLED => object_recalled(entry, body, views),
+            OBJECT_SHARED => share(entry, body, entry.author.member, views),
+            OBJECT_HELD => held::held(entry, body, views),
+            OBJECT_RELEASED => held::released(entry, body, views),
+            OBJECT_REJECTED => held::rejected(entry, body, views),
+            INDICATOR_DISPUTED => match read(body) {
+                Some(said) => indicator::disputed(entry, entry.author.member, &said, views),
+                None => Ok(()),
+            },
+            OBJECT_RECALLED => recall::object_recalled(entry, body, views),
+            OBJECT_REVOKED => recall::object_revoked(entry, body, views),
+            VERSIONS_RECALLED => recall::versions_recalled(entry, body, views),
             SIGHTING_REPORTED => sighting_reported(entry, body, views),
             WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
+            EXCHANGE_RECEIVED => passage::received(entry, body, views),
             TAXII_ANSWERED => taxii_answered(entry, body, views),
             // A newer hub's kinds are kept in the log and shown there; this version folds nothing from them.
             _ => Ok(()),
@@ -186,42 +200,52 @@ fn write<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-    let Some(object) = stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next())
-    else {
-        return Ok(());
+/// The object that is an entry's body.
+fn object_of(body: &[u8]) -> Option<Object> {
+    stix::read_bundle(body).ok()?.accepted.into_iter().next()
+}
+
+/// The same object, wherever it was read; remarks made on its way in are not part of it.
+fn same(one: &Object, other: &Object) -> bool {
+    let placed = |object: &Object| Object { index: 0, bytes: 0..0, warnings: Vec::new(), ..object.clone() };
+    placed(one) == placed(other)
+}
+
+/// An object is shared by `owner`, whoever appended the entry that holds it.
+fn share(
+    entry: &Entry,
+    body: &[u8],
+    owner: Option<MemberId>,
+    views: &mut Views<'_>,
+) -> Result<(), FoldError> {
+    // Whoever took it in has read it just now, and reads it as it is read here.
+    let object = match entry.known::<Object>() {
+        Some(object) => Some(Cow::Borrowed(object)),
+        None => object_of(body).map(Cow::Owned),
     };
+    let Some(object) = object.as_deref() else { return Ok(()) };
+    debug_assert!(object_of(body).is_some_and(|read| same(&read, object)), "what is known is what is read");
     let (group, id) = (entry.group, object.id.as_str());
     let known = views.latest_object(group, id)?;
-    if known.as_ref().is_some_and(|known| known.owner != entry.author.member) {
+    if known.as_ref().is_some_and(|known| known.owner != owner) {
         // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
         return Ok(());
     }
-    let new = views.put_object(&ObjectRow {
-        id,
-        object_type: object.object_type(),
-        version: object.version,
-        spec_version: object.spec_version.as_str(),
-        created_by: object.created_by.as_ref().map(ObjectId::as_str),
-        name: Some(&object.title),
-        marking: object.tlp,
-        revoked: object.revoked,
-        text: &object.text,
-    })?;
+    let new = views.put_object_of(&row(object), owner)?;
     if new {
-        views.put_keys(id, object.version, &correlation::keys_of(&object, body))?;
+        views.put_keys(id, object.version, &correlation::keys_of(object, body))?;
     }
-    let newest = known.as_ref().is_none_or(|known| known.version < object.version);
+    // What was taken back is known by its last version; whatever comes after is in use alone.
+    let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
     if !new || !newest {
         return Ok(());
     }
     if known.is_some() {
         views.delete_edges(group, id)?;
     }
-    put_edges(&object, views)?;
-    if object.indicator.is_some() {
-        put_indicator(entry, &object, views)?;
-    }
+    put_edges(object, views)?;
+    indicator::put(entry, object, views)?;
+    indicator::said_of(entry, object, owner, body, views)?;
     if let Some(relationship) =
         object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)
     {
@@ -240,8 +264,22 @@ fn object_shared(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<()
     Ok(())
 }
 
+/// An object's row of the index.
+fn row(object: &Object) -> ObjectRow<'_> {
+    ObjectRow {
+        id: object.id.as_str(),
+        object_type: object.object_type(),
+        version: object.version,
+        spec_version: object.spec_version.as_str(),
+        created_by: object.created_by.as_ref().map(ObjectId::as_str),
+        name: Some(&object.title),
+        marking: object.tlp,
+        revoked: object.revoked,
+    }
+}
+
 /// Keeps what an object points to: a relationship's two ends, and any object's references.
-fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+fn put_edges(object: &Object, views: &mut Views<'_>) -> Result<(), FoldError> {
     let via = object.id.as_str();
     if let Some(relationship) = &object.relationship {
         let (source, target) = (relationship.source.as_str(), relationship.target.as_str());
@@ -255,60 +293,6 @@ fn put_edges(object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldErr
         views.put_edge(&Edge { source: via, target: reference.id.as_str(), label, via })?;
     }
     Ok(())
-}
-
-/// Keeps what sensors need of an indicator.
-fn put_indicator(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
-    let Some(indicator) = &object.indicator else { return Ok(()) };
-    let read = if indicator.pattern_type == "stix" {
-        shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())
-    } else {
-        Err(format!("pattern_type {}", indicator.pattern_type))
-    };
-    let (values, unmatched) = match read {
-        Ok(values) => (values, None),
-        Err(reason) => (Vec::new(), Some(reason)),
-    };
-    let state = IndicatorState {
-        name: object.title.clone(),
-        role: object.role.unwrap_or_default(),
-        marking: object.tlp.map(|tlp| tlp.as_str().to_owned()),
-        values: values
-            .into_iter()
-            .map(|value| WatchedValue { kind: value.kind().to_string(), value: value.to_string() })
-            .collect(),
-        unmatched,
-        valid_until: indicator.valid_until,
-        ended: object.revoked.then(|| "revoked".to_owned()),
-    };
-    views.put_document(
-        collection::INDICATOR,
-        entry.group,
-        object.id.as_str(),
-        entry.sequence,
-        &write(&state),
-    )?;
-    if object.revoked {
-        withdraw(entry, object.id.as_str(), views)?;
-    }
-    Ok(())
-}
-
-fn object_recalled(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
-    let Some(recalled) = read::<Recalled>(body) else { return Ok(()) };
-    let (group, id) = (entry.group, recalled.id.as_str());
-    let owned = views.latest_object(group, id)?.is_some_and(|known| known.owner == entry.author.member);
-    if !owned {
-        return Ok(());
-    }
-    views.withdraw(group, id)?;
-    if let Some(mut state) =
-        views.document(collection::INDICATOR, group, id)?.and_then(|body| read::<IndicatorState>(&body))
-    {
-        state.ended = Some("recalled".into());
-        views.put_document(collection::INDICATOR, group, id, entry.sequence, &write(&state))?;
-    }
-    withdraw(entry, id, views)
 }
 
 fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Result<(), FoldError> {
@@ -328,12 +312,8 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
         )?;
     }
     put_sighted(entry, &seen, views)?;
-    let Some(state) = views
-        .document(collection::INDICATOR, group, indicator)?
-        .and_then(|body| read::<IndicatorState>(&body))
-    else {
-        return Ok(());
-    };
+    let Some(mut state) = self::indicator::state(group, indicator, views)? else { return Ok(()) };
+    self::indicator::sighted(entry, indicator, seen.last_seen, &mut state, views)?;
     let mut ids = warnings_of(group, indicator, views)?;
     // One warning per (indicator, campaign): the first sighting settles which, later ones update it.
     if let Some(mut warning) = ids.first().map(|id| warning(group, *id, views)).transpose()?.flatten() {

@@ -13,17 +13,21 @@ use axum::routing::{MethodFilter, on};
 use shieldwall_model::access::{Role, extent};
 use shieldwall_model::limits;
 use subtle::ConstantTimeEq;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, Predicate, predicate};
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
-use crate::ask::{Ask, Front, read_pairs, see_other};
+use crate::ask::{Ask, Form, Front, read_pairs, see_other};
 use crate::auth;
 use crate::i18n::Language;
 use crate::problem::Problem;
 use crate::routes::{Face, Route, Run, table};
-use crate::{pages, taxii};
+use crate::{misp, multipart, pages, taxii};
+
+/// Answers of fewer bytes are sent as they are.
+const PACKED_BYTES_MIN: u16 = 2 * 1024;
 
 /// The cookie that keeps a reader's language.
 pub const LANGUAGE_COOKIE: &str = "language";
@@ -39,9 +43,11 @@ pub fn router(app: App) -> Router {
         let handler = move |State(app): State<App>, request: Request| dispatch(route, app, request);
         router = router.route(route.path, on(filter(&route.method), handler));
     }
-    // Streams must not be held back to be packed.
-    let packed =
-        predicate::DefaultPredicate::new().and(predicate::NotForContentType::const_new("text/event-stream"));
+    // Streams must not be held back to be packed; what fits a packet or two gains nothing.
+    let packed = predicate::DefaultPredicate::new()
+        .and(predicate::SizeAbove::new(PACKED_BYTES_MIN))
+        .and(predicate::NotForContentType::const_new("text/event-stream"));
+    let packing = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(packed);
     router
         .fallback(|State(app): State<App>, request: Request| unrouted(app, request, Problem::absent()))
         .method_not_allowed_fallback(|State(app): State<App>, request: Request| {
@@ -53,7 +59,7 @@ pub fn router(app: App) -> Router {
             unrouted(app, request, problem)
         })
         .layer(RequestDecompressionLayer::new())
-        .layer(CompressionLayer::new().compress_when(packed))
+        .layer(packing)
         .layer(axum::middleware::map_response_with_state(app.clone(), finish))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)
@@ -93,7 +99,15 @@ fn head(request: &Request) -> Head {
 async fn unrouted(app: App, request: Request, problem: Problem) -> Response {
     let head = head(&request);
     let face = if request.uri().path().starts_with("/taxii2") {
+        // TAXII paths end in `/`; not every client's do. Whether anything is there is not told: all are sent on alike.
+        if problem.status == StatusCode::NOT_FOUND && !request.uri().path().ends_with('/') {
+            let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+            let location = format!("{}/{query}", request.uri().path());
+            return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response();
+        }
         Face::Taxii
+    } else if request.uri().path().starts_with("/misp/") {
+        Face::Misp
     } else if request.uri().path().starts_with("/api/") || !wants_html(&head.headers) {
         Face::Api
     } else {
@@ -170,7 +184,11 @@ async fn answer(route: &'static Route, app: App, head: Head, request: Request) -
             handler(front).await
         }
         Run::Guarded(handler) => {
-            let known = auth::known(&app, &head.headers).await?.ok_or_else(|| {
+            let known = match route.face {
+                Face::Misp => auth::known_bare(&app, &head.headers).await,
+                _ => auth::known(&app, &head.headers).await,
+            };
+            let known = known?.ok_or_else(|| {
                 Problem::new(
                     StatusCode::UNAUTHORIZED,
                     "auth.needed",
@@ -178,6 +196,9 @@ async fn answer(route: &'static Route, app: App, head: Head, request: Request) -
                 )
             })?;
             if !known.reader.may(route.action) {
+                if route.face == Face::Taxii {
+                    taxii::hide(&app, &known.reader, path.get("collection"))?;
+                }
                 known.reader.permit(route.action)?;
             }
             let body = match &known.session {
@@ -225,25 +246,22 @@ async fn csrf(wanted: &str, headers: &HeaderMap, body: Body) -> Result<Body, Pro
             "this form has grown old; load the page again and send it once more",
         )
     };
-    let is_form = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+    let is_form =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.starts_with("application/x-www-form-urlencoded") || multipart::boundary(value).is_some()
+        });
     if !is_form {
         return Err(wrong());
     }
     let bytes = axum::body::to_bytes(body, limits::BODY_BYTES_MAX).await.map_err(|_| wrong())?;
-    if read_pairs(&bytes).iter().any(|(key, value)| key == "csrf" && equal(value)) {
-        Ok(Body::from(bytes))
-    } else {
-        Err(wrong())
-    }
+    if Form::read(headers, &bytes).all("csrf").any(equal) { Ok(Body::from(bytes)) } else { Err(wrong()) }
 }
 
 /// A problem in the manner of the route's face.
 fn render(app: &App, face: Face, head: &Head, problem: &Problem) -> Response {
     match face {
         Face::Api | Face::Asset | Face::Stream => problem.clone().into_response(),
+        Face::Misp => problem.mark(misp::problem(problem, &head.uri)),
         Face::Taxii => problem.mark(taxii::problem(problem)),
         Face::Page if problem.status == StatusCode::UNAUTHORIZED => {
             let next: String = url::form_urlencoded::byte_serialize(head.uri.as_bytes()).collect();

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use shieldwall_fetch::{Fetcher, Policy, SystemResolver};
+use shieldwall_exchange::warninglist::{Warninglist, Warninglists};
+use shieldwall_fetch::{FetchError, Fetcher, Policy, SystemResolver};
 use shieldwall_ledger::accounts::{Accounts, AccountsError, LinkPurpose, Offline};
 use shieldwall_ledger::files::Files;
 use shieldwall_ledger::settings::{Settings, SettingsError};
@@ -24,7 +26,7 @@ use crate::app::{App, Parts};
 use crate::config::{Config, ConfigError};
 use crate::fold::{HubFold, Published};
 use crate::problem::Problem;
-use crate::{notify, secrets, serve};
+use crate::{notify, rota, secrets, serve};
 
 /// How long open requests may take to end when the hub closes.
 const CLOSING_SECONDS_MAX: u64 = 10;
@@ -87,6 +89,22 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The warninglists cannot be read.
+    #[error("the warninglist {path} cannot be used: {reason}; mend it, or take it out of the directory")]
+    Warninglist {
+        /// The file or directory.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The certificates to trust when fetching cannot be read.
+    #[error("the certificates to trust in {path} cannot be read as PEM")]
+    FetchCa {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The first-run link cannot be made.
     #[error("the link for the first run cannot be made: {0}")]
     Link(Problem),
@@ -103,6 +121,8 @@ impl StartError {
             Self::Settings { .. } => "hub.start.settings",
             Self::Listen { .. } => "hub.start.listen",
             Self::Tls { .. } => "hub.start.tls",
+            Self::Warninglist { .. } => "hub.start.warninglist",
+            Self::FetchCa { .. } => "hub.start.fetch_ca",
             Self::Link(_) => "hub.start.link",
         }
     }
@@ -119,6 +139,7 @@ pub struct Running {
     closing: watch::Sender<bool>,
     handle: Handle<SocketAddr>,
     serving: JoinHandle<io::Result<()>>,
+    exchanging: JoinHandle<()>,
 }
 
 impl Hub {
@@ -164,7 +185,9 @@ impl Hub {
                 tokio::spawn(server.serve(service))
             }
         };
-        let mut running = Running { address, first_run: None, app, closing: sender, handle, serving };
+        let exchanging = tokio::spawn(rota::keep(app.clone()));
+        let mut running =
+            Running { address, first_run: None, app, closing: sender, handle, serving, exchanging };
         if !running.app.accounts(Accounts::has_users).await.map_err(StartError::Link)? {
             let secret = running.link(LinkPurpose::FirstRun).await.map_err(StartError::Link)?;
             running.first_run = Some(format!("{}/setup/{secret}", running.url()));
@@ -199,7 +222,8 @@ fn open(
     let key_path = config.data.join("cursor.key");
     let key = secrets::key_file(&key_path, &*entropy)
         .map_err(|source| StartError::Key { path: key_path.display().to_string(), source })?;
-    let fetcher = Fetcher::new(Policy::new(config.allow_fetch_from.clone()), Arc::new(SystemResolver));
+    let warninglists = warninglists(config.warninglists.as_deref())?;
+    let fetcher = fetcher(&config)?;
     Ok(App::new(Parts {
         config,
         ledger,
@@ -210,9 +234,52 @@ fn open(
         entropy,
         key,
         metrics: recorder(),
+        warninglists,
         fetcher,
         closing,
     }))
+}
+
+/// The lists shipped with the house, and those in `dir`. A list that cannot be read keeps the hub from starting: whoever
+/// put it there counts on it.
+fn warninglists(dir: Option<&Path>) -> Result<Warninglists, StartError> {
+    let mut lists = Warninglists::shipped();
+    let Some(dir) = dir else { return Ok(lists) };
+    let failed = |path: &Path, reason: &dyn std::fmt::Display| StartError::Warninglist {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    };
+    let entries = std::fs::read_dir(dir).map_err(|error| failed(dir, &error))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let inside = path.join("list.json");
+            if inside.is_file() {
+                return Some(inside);
+            }
+            Some(path).filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        })
+        .collect();
+    files.sort();
+    for path in files {
+        let bytes = std::fs::read(&path).map_err(|error| failed(&path, &error))?;
+        let list = Warninglist::read(&bytes).map_err(|error| failed(&path, &error))?;
+        if let Some(first) = list.unread.first() {
+            tracing::warn!(list = list.name, first, "entries of a warninglist could not be read");
+        }
+        lists.add(list);
+    }
+    tracing::info!(lists = lists.iter().count(), "warninglists");
+    Ok(lists)
+}
+
+/// What asks others, as far as the set-up allows.
+fn fetcher(config: &Config) -> Result<Fetcher, StartError> {
+    let (policy, resolver) = (Policy::new(config.allow_fetch_from.clone()), Arc::new(SystemResolver));
+    let Some(path) = &config.fetch_ca else { return Ok(Fetcher::new(policy, resolver)) };
+    let wrong = |source| StartError::FetchCa { path: path.display().to_string(), source };
+    let pem = std::fs::read(path).map_err(wrong)?;
+    Fetcher::trusting(policy, resolver, &pem).map_err(|error: FetchError| wrong(io::Error::other(error)))
 }
 
 /// Bounds what a connection may cost before a request is known.
@@ -287,6 +354,7 @@ impl Running {
     pub async fn stop(self) -> io::Result<()> {
         let _ = self.closing.send(true);
         self.handle.graceful_shutdown(Some(Duration::from_secs(CLOSING_SECONDS_MAX)));
+        self.exchanging.await.map_err(io::Error::other)?;
         let ended = self.serving.await.map_err(io::Error::other)?;
         let ledger = self.app.ledger().clone();
         tokio::task::spawn_blocking(move || ledger.close())

@@ -16,7 +16,9 @@ use shieldwall_assess::entries::{
     SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged,
 };
 use shieldwall_assess::view::Warning;
-use shieldwall_exchange::entries::{OBJECT_RECALLED, OBJECT_SHARED, Recalled};
+use shieldwall_exchange::entries::{
+    INDICATOR_DISPUTED, OBJECT_RECALLED, OBJECT_RELEASED, OBJECT_SHARED, Recalled,
+};
 use shieldwall_exchange::stix;
 use shieldwall_ledger::{Entry, Follow};
 use shieldwall_model::access::{Action, Principal, ReadScope, Reader, Visible};
@@ -155,7 +157,7 @@ impl Tail {
         let Some(body) = entry.body.as_deref() else { return Vec::new() };
         let group = entry.group;
         match entry.kind.as_str() {
-            OBJECT_SHARED => {
+            OBJECT_SHARED | OBJECT_RELEASED => {
                 match stix::read_bundle(body).ok().and_then(|checked| checked.accepted.into_iter().next()) {
                     Some(object) => {
                         let mut events = Vec::new();
@@ -171,6 +173,7 @@ impl Tail {
                     None => Vec::new(),
                 }
             }
+            INDICATOR_DISPUTED => vec![event("watchlist", &json!({}))],
             OBJECT_RECALLED => match serde_json::from_slice::<Recalled>(body) {
                 Ok(recalled) => vec![
                     event("recall", &json!({"group": group, "id": recalled.id, "reason": recalled.reason})),

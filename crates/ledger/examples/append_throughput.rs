@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use shieldwall_ledger::reading::{ObjectQuery, SearchQuery};
 use shieldwall_ledger::verify::verify;
 use shieldwall_ledger::views::ObjectRow;
-use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Positions, Views, rebuild};
+use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Positions, Views, Words, rebuild};
 use shieldwall_model::access::{Action, Permit, Principal, ReadScope, Reader, Role};
 use shieldwall_model::directory::{Directory, Member, MemberKind};
 use shieldwall_model::id::{GroupId, MemberId, RepeatableEntropy, SystemEntropy, UserId};
@@ -34,14 +34,17 @@ impl Fold for Index {
         1
     }
 
+    fn words(&self) -> Words {
+        |entry| Some(text(entry))
+    }
+
     fn start(&mut self, _views: &mut Views<'_>) -> Result<(), FoldError> {
         Ok(())
     }
 
     fn fold(&mut self, entry: &Entry, views: &mut Views<'_>) -> Result<(), FoldError> {
         let id = format!("indicator--8e2e2d2b-17d4-4cbf-938f-{:012x}", entry.sequence);
-        let text =
-            format!("indicator {} evil{}.example seen in traffic of a bank", entry.sequence, entry.sequence);
+        let text = text(entry);
         views.put_object(&ObjectRow {
             id: &id,
             object_type: "indicator",
@@ -51,10 +54,13 @@ impl Fold for Index {
             name: Some(&text),
             marking: None,
             revoked: false,
-            text: &text,
         })?;
         Ok(())
     }
+}
+
+fn text(entry: &Entry) -> String {
+    format!("indicator {} evil{}.example seen in traffic of a bank", entry.sequence, entry.sequence)
 }
 
 struct Bench {

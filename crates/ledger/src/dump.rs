@@ -1,5 +1,6 @@
 //! A logical dump of the views: the same content gives the same lines, whatever order it was written in. Row numbers,
-//! page layout and index internals are left out.
+//! page layout and index internals are left out. Words are those of versions in use; beside a hub that runs, as far as its
+//! full-text index has got.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,6 +13,7 @@ use shieldwall_model::realm::Realm;
 use crate::accounts::Offline;
 use crate::files::{Files, FilesError, Mode, check_stamps, open};
 use crate::identity::hex;
+use crate::texts::TEXTS_SCHEMA;
 use crate::views::{Document, VIEWS_SCHEMA, document_from};
 
 /// Why the views could not be dumped.
@@ -61,7 +63,7 @@ const PARTS: [(&str, &str); 7] = [
     (
         "word",
         "SELECT hex(g.uuid), o.id, o.version, w.offset, w.term FROM temp.words w
-         LEFT JOIN objects o ON o.row = w.doc LEFT JOIN groups g ON g.grp = o.grp
+         JOIN objects o ON o.position = w.doc AND o.latest = 1 AND o.withdrawn = 0 JOIN groups g ON g.grp = o.grp
          ORDER BY g.uuid, o.id, o.version, w.offset, w.term",
     ),
     (
@@ -88,12 +90,15 @@ const PARTS: [(&str, &str); 7] = [
 /// # Errors
 /// [`DumpError`].
 pub fn dump_views(dir: &Path, realm: &Realm, out: &mut dyn Write) -> Result<DumpReport, DumpError> {
-    let path = Files::new(dir, realm.clone()).views();
+    let files = Files::new(dir, realm.clone());
+    let (path, texts) = (files.views(), files.texts());
     let connection = open(&path, Mode::Read)?;
     check_stamps(&connection, &path, VIEWS_SCHEMA)?;
+    check_stamps(&open(&texts, Mode::Read)?, &texts, TEXTS_SCHEMA)?;
+    connection.execute("ATTACH ?1 AS words", [texts.to_string_lossy()])?;
     // A temporary table is no change of the database, which is opened read-only.
     connection.execute_batch(
-        "PRAGMA query_only = OFF; CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, texts, instance);",
+        "PRAGMA query_only = OFF; CREATE VIRTUAL TABLE temp.words USING fts5vocab (words, texts, instance);",
     )?;
     let transaction = connection.unchecked_transaction()?;
     let (mut hash, mut rows) = (Sha256::new(), 0);

@@ -24,7 +24,10 @@
 //!
 //! and its hash is RFC 6962 section 2.1's `SHA-256(0x00 ‖ leaf)`. The entry with sequence *n* is leaf *n* − 1.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use shieldwall_model::access::{Permit, Principal};
@@ -65,6 +68,7 @@ pub struct Draft {
     pub(crate) kind: String,
     pub(crate) body: Vec<u8>,
     pub(crate) key: Option<String>,
+    pub(crate) known: Known,
 }
 
 impl Draft {
@@ -72,7 +76,15 @@ impl Draft {
     /// `group` must be the permit's own where it has one. Both are checked by the append.
     pub fn new(permit: &Permit, group: GroupId, kind: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         let author = Author { member: Some(permit.member()), principal: permit.principal() };
-        Self { permit: permit.clone(), group, author, kind: kind.into(), body: body.into(), key: None }
+        Self {
+            permit: permit.clone(),
+            group,
+            author,
+            kind: kind.into(),
+            body: body.into(),
+            key: None,
+            known: Known::default(),
+        }
     }
 
     /// The same, recorded as the hub's own word for no member: what keeps a reporter's name out of a shared log.
@@ -94,6 +106,13 @@ impl Draft {
         self
     }
 
+    /// The same, with what is known of the body beside it: see [`Known`].
+    #[must_use]
+    pub fn known(mut self, what: impl Any + Send + Sync) -> Self {
+        self.known = Known(Some(Arc::new(what)));
+        self
+    }
+
     /// What an idempotency key is kept as: bound to who holds the permit (also where the entry does not name them),
     /// and hashed so that the shared log does not tell who that was.
     pub(crate) fn key_digest(&self) -> Option<[u8; 32]> {
@@ -107,6 +126,26 @@ impl Draft {
         Some(hash.finalize().into())
     }
 }
+
+/// What whoever appends an entry has read out of its body already, so that the fold need not read it again. It is never
+/// stored: a fold must find out the very same from the body, for that is all there is when views are rebuilt.
+#[derive(Clone, Default)]
+pub struct Known(Option<Arc<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Known(..)" } else { "Known" })
+    }
+}
+
+// No part of what an entry is.
+impl PartialEq for Known {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Known {}
 
 /// Whether `kind` may name a kind of entry.
 pub(crate) fn is_kind(kind: &str) -> bool {
@@ -144,6 +183,14 @@ pub struct Entry {
     pub body: Option<Vec<u8>>,
     /// Order of commit over all logs of the hub. Kept inside the crate: a reader could count hidden entries by it.
     pub(crate) position: u64,
+    pub(crate) known: Known,
+}
+
+impl Entry {
+    /// What is known of the body, if the writer still has it and it is a `T`.
+    pub fn known<T: Any>(&self) -> Option<&T> {
+        self.known.0.as_deref()?.downcast_ref()
+    }
 }
 
 /// An entry without its body: what its leaf is made of.

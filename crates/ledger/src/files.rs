@@ -19,6 +19,11 @@ pub const LOCK_WAIT_MILLISECONDS: u64 = 5_000;
 pub const WAL_KEPT_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// Marks a database as one of ours ("SWLD").
 const APPLICATION_ID: i64 = 0x5357_4c44;
+/// Pages (of 4 KiB) in a write-ahead log before it is moved into its database. A page of an index by random ids is
+/// changed again and again meanwhile, and moved once.
+const WAL_PAGES_MAX: u32 = 8_192;
+/// Memory for pages of each database that is written, in KiB.
+const WRITER_CACHE_KIB: u32 = 16 * 1024;
 /// Statements kept prepared on each connection.
 const STATEMENTS_PREPARED_MAX: usize = 128;
 
@@ -127,6 +132,11 @@ impl Files {
     /// What is folded from the entries.
     pub fn views(&self) -> PathBuf {
         self.realm_dir().join("views.db")
+    }
+
+    /// Words of the entries, to search by.
+    pub fn texts(&self) -> PathBuf {
+        self.realm_dir().join("texts.db")
     }
 
     /// What members and operators have set up.
@@ -239,7 +249,8 @@ pub(crate) fn open(path: &Path, mode: Mode) -> Result<Connection, FilesError> {
         connection
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;
-                 PRAGMA journal_size_limit = {WAL_KEPT_BYTES_MAX};"
+                 PRAGMA journal_size_limit = {WAL_KEPT_BYTES_MAX};
+                 PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}; PRAGMA cache_size = -{WRITER_CACHE_KIB};"
             ))
             .map_err(&wrong)?;
     }
@@ -282,6 +293,22 @@ fn accept(path: &Path, application: i64, found: i64, known: i64) -> Result<(), F
     }
     if found > known {
         return Err(FilesError::Newer { path: path.into(), found, known });
+    }
+    Ok(())
+}
+
+/// Deletes a database and what SQLite keeps beside it, the database first.
+pub(crate) fn remove_database(path: &Path) -> Result<(), FilesError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let name = PathBuf::from(name);
+        match fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FilesError::io(&name)(error));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

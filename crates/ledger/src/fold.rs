@@ -1,14 +1,14 @@
 //! How views are folded from entries: the trait the hub implements, and the one loop that drives it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use crate::Progress;
 use crate::entry::Entry;
-use crate::files::{Files, FilesError, Mode, open, settle};
+use crate::files::{Files, FilesError, Mode, open, remove_database, settle};
 use crate::store::{ENTRY_COLUMNS, entry_from, meta};
+use crate::texts::Words;
 use crate::views::{SCHEMA, VIEWS_SCHEMA, Views, ViewsError};
 
 /// Entries folded in one transaction while the views catch up or are rebuilt.
@@ -35,6 +35,9 @@ pub trait Fold: Send {
     /// the entries come again. [`FoldError::Refused`] when this entry cannot be folded: what was put for it is taken
     /// back, it is passed over for good and reported; the fold's own state must be as before.
     fn fold(&mut self, entry: &Entry, views: &mut Views<'_>) -> Result<(), FoldError>;
+
+    /// What each entry is to be found by in a search.
+    fn words(&self) -> Words;
 
     /// The views folded so far are committed: the place to publish state kept in memory.
     fn committed(&mut self) {}
@@ -210,24 +213,32 @@ fn fold_one(fold: &mut dyn Fold, entry: &Entry, connection: &Connection) -> Resu
 
 /// The cursor of views that fit this ledger and this fold.
 fn fits(views: &Connection, ledger: &Connection, version: u32) -> Option<u64> {
-    let (_, id) = meta(ledger).ok()??;
-    let known = state(views, "ledger").ok()?;
-    if known.is_none() {
+    let layout: i64 = views.query_row("PRAGMA user_version", [], |row| row.get(0)).ok()?;
+    if layout != VIEWS_SCHEMA {
+        return None;
+    }
+    if state(views, "ledger").ok()?.is_none() {
         // New: nothing has been folded yet.
         let empty: bool =
             views.query_row("SELECT NOT EXISTS (SELECT 1 FROM groups)", [], |row| row.get(0)).ok()?;
         return empty.then_some(0);
     }
-    let same = known? == id && state(views, "fold").ok()?? == version.to_string();
-    let cursor: u64 = state(views, "cursor").ok()??.parse().ok()?;
-    let leaf = state(views, "leaf").ok()??;
+    stands_at(views, ledger, version)
+}
+
+/// The cursor of what was folded from this ledger by this version of the fold.
+pub(crate) fn stands_at(folded: &Connection, ledger: &Connection, version: u32) -> Option<u64> {
+    let (_, id) = meta(ledger).ok()??;
+    let same = state(folded, "ledger").ok()?? == id && state(folded, "fold").ok()?? == version.to_string();
+    let cursor: u64 = state(folded, "cursor").ok()??.parse().ok()?;
+    let leaf = state(folded, "leaf").ok()??;
     // The leaf tells a ledger that was restored, or rolled back and grown anew, from the one that was folded.
     let joined = cursor == 0 || leaf_at(ledger, cursor).ok()?? == leaf;
     (same && joined).then_some(cursor)
 }
 
-/// Writes into empty views which ledger and which fold they are of.
-fn bind(views: &Connection, ledger: &Connection, version: u32) -> Result<(), FoldError> {
+/// Writes into empty views (or texts) which ledger and which fold they are of.
+pub(crate) fn bind(views: &Connection, ledger: &Connection, version: u32) -> Result<(), FoldError> {
     let id = meta(ledger).map_err(FoldError::Ledger)?.map(|(_, id)| id).unwrap_or_default();
     for (key, value) in
         [("ledger", id), ("fold", version.to_string()), ("cursor", "0".into()), ("leaf", String::new())]
@@ -241,7 +252,7 @@ fn state(views: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     views.query_row("SELECT value FROM state WHERE key = ?1", params![key], |row| row.get(0)).optional()
 }
 
-fn put_state(views: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+pub(crate) fn put_state(views: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     views
         .prepare_cached(
             "INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
@@ -251,7 +262,7 @@ fn put_state(views: &Connection, key: &str, value: &str) -> rusqlite::Result<()>
 }
 
 /// The leaf hash of the entry at a position, as hex.
-fn leaf_at(ledger: &Connection, position: u64) -> rusqlite::Result<Option<String>> {
+pub(crate) fn leaf_at(ledger: &Connection, position: u64) -> rusqlite::Result<Option<String>> {
     ledger
         .prepare_cached(
             "SELECT lower(hex(f.hash)) FROM entries e JOIN leaves f ON f.log = e.log AND f.sequence = e.sequence
@@ -268,20 +279,4 @@ fn entries_after(ledger: &Connection, position: u64, limit: u64) -> rusqlite::Re
     ))?;
     let rows = statement.query_map(params![position, limit], entry_from)?;
     rows.collect()
-}
-
-/// Deletes a database and what SQLite keeps beside it, the database first.
-fn remove_database(path: &Path) -> Result<(), FilesError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let name = PathBuf::from(name);
-        match fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(FilesError::io(&name)(error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

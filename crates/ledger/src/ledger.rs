@@ -17,7 +17,7 @@ use shieldwall_model::time::Clock;
 use tokio::sync::{oneshot, watch};
 
 use crate::Progress;
-use crate::entry::{Draft, Entry, KEY_BYTES_MAX, Positions, Receipt, is_kind};
+use crate::entry::{Draft, Entry, KEY_BYTES_MAX, Known, Positions, Receipt, is_kind};
 use crate::files::{Files, FilesError};
 use crate::fold::{Fold, FoldError, ViewStore};
 use crate::follow::Follow;
@@ -26,6 +26,7 @@ use crate::pool::Pool;
 use crate::reading::{ReadError, Reading};
 use crate::signing::{SignNow, Signer, SigningError};
 use crate::store::{Store, StoreError};
+use crate::texts::{TextIndex, TextProgress};
 use crate::writer::{AppendError, Message, Reopen, Writer};
 
 /// Most bytes of bodies waiting for the writer; more are refused as [`AppendError::Busy`].
@@ -103,6 +104,7 @@ struct Inner {
 struct Threads {
     writer: JoinHandle<Writer>,
     signer: JoinHandle<Signer>,
+    texts: JoinHandle<()>,
     /// Asks the signer to look now; dropped, ends it.
     sign_now: SyncSender<SignNow>,
     _lock: File,
@@ -125,8 +127,11 @@ impl Ledger {
         let key = RealmKey::derive(&seed(&files.key(), &*entropy)?, files.realm());
         let store = Store::open(&files, &options.origin, &key, &*entropy)?;
         let signer = Signer::open(&files, &store, key.clone())?;
+        let (words, version) = (fold.words(), fold.version());
         let views = ViewStore::open(&files, fold, &store.connection)?;
-        let published = Arc::new(Published::new(&store, views.cursor));
+        let texts = TextIndex::open(&files, words, version)?;
+        let published = Arc::new(Published::new(&store, views.cursor, texts.cursor()));
+        let texts = texts.spawn(Arc::clone(&published)).map_err(LedgerError::Thread)?;
         let (sender, receiver) = sync_channel(APPENDS_WAITING_MAX);
         let (realm, identity) = (files.realm().clone(), store.identity.1.clone());
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
@@ -155,7 +160,7 @@ impl Ledger {
             published,
             sender: Mutex::new(Some(sender)),
             waiting_bytes,
-            threads: Mutex::new(Some(Threads { writer, signer, sign_now, _lock: lock })),
+            threads: Mutex::new(Some(Threads { writer, signer, texts, sign_now, _lock: lock })),
         })))
     }
 
@@ -257,6 +262,11 @@ impl Ledger {
         self.0.waiting_bytes.load(Ordering::SeqCst)
     }
 
+    /// How many entries the full-text index is behind, over all logs: for the hub's operator.
+    pub fn texts_behind(&self) -> u64 {
+        self.0.published.texts.behind()
+    }
+
     /// Signs what has grown now instead of at the next tick. Blocking. The number of checkpoints signed.
     ///
     /// # Errors
@@ -295,7 +305,9 @@ impl Inner {
         let _ = sender.send(Message::Stop);
         let writer = threads.writer.join();
         self.published.wake.send_modify(|position| *position |= CLOSED);
+        self.published.texts.close();
         self.pool.close();
+        let _ = threads.texts.join();
         let (Ok(mut signer), Ok(mut writer)) = (signer, writer) else { return Ok(()) };
         if let Some(store) = &mut writer.store {
             let signed = signer.due()?;
@@ -335,6 +347,8 @@ pub(crate) struct Published {
     /// The last published position; [`CLOSED`] is added at the end.
     pub(crate) wake: watch::Sender<u64>,
     position: AtomicU64,
+    /// How far the full-text index has got.
+    pub(crate) texts: TextProgress,
 }
 
 #[derive(Default)]
@@ -344,13 +358,14 @@ struct Recent {
 }
 
 impl Published {
-    fn new(store: &Store, cursor: u64) -> Self {
+    fn new(store: &Store, cursor: u64, indexed: u64) -> Self {
         let sequences = store.logs.iter().map(|(group, log)| (*group, log.frontier.size())).collect();
         Self {
             sequences: RwLock::new(sequences),
             recent: Mutex::default(),
             wake: watch::channel(cursor).0,
             position: AtomicU64::new(cursor),
+            texts: TextProgress::new(cursor, indexed),
         }
     }
 
@@ -372,7 +387,9 @@ impl Published {
 
     /// Makes entries visible. `position` is where the views now stand; when they had fallen behind, it lies beyond the
     /// entries given, and `sequences` says how far each log now reaches.
-    pub(crate) fn publish(&self, entries: Vec<Entry>, position: u64, sequences: &BTreeMap<GroupId, u64>) {
+    pub(crate) fn publish(&self, mut entries: Vec<Entry>, position: u64, sequences: &BTreeMap<GroupId, u64>) {
+        // Followers read what is on disk; what the writer knew beside it would only take memory.
+        entries.iter_mut().for_each(|entry| entry.known = Known::default());
         {
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
             recent.push(entries, self.position());
@@ -380,6 +397,7 @@ impl Published {
             known.extend(sequences.iter().map(|(group, sequence)| (*group, *sequence)));
             self.position.store(position, Ordering::SeqCst);
         }
+        self.texts.publish(position);
         self.wake.send_replace(position);
     }
 
@@ -449,6 +467,8 @@ pub fn rebuild(
     let ledger = crate::files::open(&files.ledger(), crate::files::Mode::Read)?;
     crate::files::check_stamps(&ledger, &files.ledger(), crate::files::LEDGER_SCHEMA)?;
     let _lock = files.take_lock()?;
+    let (words, version) = (fold.words(), fold.version());
     let views = ViewStore::rebuild(&files, fold, &ledger, progress)?;
+    TextIndex::rebuild(&files, words, version, views.cursor, progress)?;
     Ok(views.cursor)
 }

@@ -86,10 +86,11 @@ impl Pool {
 
     fn open(&self) -> Result<Lease, ReadError> {
         let mut connection = open(&self.files.views(), Mode::Read)?;
-        let ledger = self.files.ledger();
-        let Some(path) = ledger.to_str() else { return Err(FilesError::Missing(ledger).into()) };
         // An attached database is opened with the flags of the first: read-only.
-        connection.execute("ATTACH ?1 AS ledger", params![path])?;
+        for (file, name) in [(self.files.ledger(), "ledger"), (self.files.texts(), "words")] {
+            let Some(path) = file.to_str() else { return Err(FilesError::Missing(file).into()) };
+            connection.execute(&format!("ATTACH ?1 AS {name}"), params![path])?;
+        }
         let deadline = Arc::new(AtomicU64::new(u64::MAX));
         let (seen, born) = (Arc::clone(&deadline), self.born);
         connection.progress_handler(

@@ -11,7 +11,7 @@ use tlog_tiles::Hash;
 use uuid::Uuid;
 
 use crate::entry::{
-    Author, Draft, Entry, Header, Receipt, SALT_BYTES, commitment, principal_columns, principal_from,
+    Author, Draft, Entry, Header, Known, Receipt, SALT_BYTES, commitment, principal_columns, principal_from,
 };
 use crate::files::{Files, FilesError, LEDGER_SCHEMA, Mode, open, settle};
 use crate::identity::{Identity, IdentityError, RealmKey};
@@ -303,6 +303,7 @@ impl Batch<'_> {
             kind: draft.kind,
             body: Some(draft.body),
             position,
+            known: draft.known,
         });
         Ok(Receipt { group: draft.group, sequence, time, repeated: false })
     }
@@ -476,6 +477,7 @@ pub(crate) fn entry_from(row: &Row<'_>) -> rusqlite::Result<Entry> {
         author: author_from(row, 4)?,
         kind: row.get(7)?,
         body: row.get(8)?,
+        known: Known::default(),
     })
 }
 

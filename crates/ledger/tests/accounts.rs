@@ -183,3 +183,30 @@ fn links_expire_and_a_new_first_run_link_takes_the_place_of_the_old() {
     assert_eq!(accounts.take_link(&[2; 32], start()).unwrap(), Some(LinkPurpose::FirstRun));
     assert_eq!(accounts.take_link(&[3; 32], start()).unwrap(), Some(LinkPurpose::Password(world.users[0])));
 }
+
+#[test]
+fn a_token_from_memory_counts_not_one_request_longer_than_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (accounts, world) = accounts(dir.path());
+    let (now, token) = (start(), Token { joining: None, ..token(&world, 1) });
+    accounts.add_token(&Offline, &token).unwrap();
+    assert_eq!(accounts.recent_token(&token.hash, now).unwrap(), None, "nobody has asked yet");
+    // The first use is noted, which is a change; from the second on it is in memory.
+    accounts.token(&token.hash, now).unwrap().unwrap();
+    assert_eq!(accounts.recent_token(&token.hash, now).unwrap(), None);
+    accounts.token(&token.hash, now).unwrap().unwrap();
+    let recent = || accounts.recent_token(&token.hash, now).unwrap().is_some();
+    assert!(recent());
+    assert_eq!(accounts.recent_token(&[0; 32], now).unwrap(), None);
+    assert_eq!(accounts.recent_token(&token.hash, token.expires).unwrap(), None, "expired");
+    assert_eq!(accounts.recent_token(&token.hash, now.plus_seconds(60)).unwrap(), None, "a use to be noted");
+    // By the hub itself, and by the offline command, each through a connection of its own.
+    accounts.add_user(&Offline, &user(&world, "Anna", 1)).unwrap();
+    assert!(!recent(), "anything changed");
+    accounts.token(&token.hash, now).unwrap().unwrap();
+    assert!(recent());
+    Accounts::open(dir.path()).unwrap().revoke_token(&Offline, token.id, now).unwrap();
+    assert!(!recent(), "revoked beside the hub");
+    assert_eq!(accounts.token(&token.hash, now).unwrap(), None);
+    assert!(!recent());
+}

@@ -228,16 +228,21 @@ fn a_dump_shows_every_part_and_any_change_in_it() {
     for change in [
         "UPDATE objects SET name = 'x'",
         "UPDATE objects SET latest = 0",
-        "DELETE FROM texts",
+        "INSERT INTO words.texts (texts) VALUES ('delete-all')",
         "UPDATE edges SET sequence = 9",
         "UPDATE documents SET body = x'00'",
         "DELETE FROM skipped",
     ] {
         let copy = tempfile::tempdir().unwrap();
         fs::create_dir(copy.path().join("real")).unwrap();
-        fs::copy(dir.path().join("real/views.db"), copy.path().join("real/views.db")).unwrap();
+        let file = |name: &str| copy.path().join("real").join(name);
+        for name in ["views.db", "texts.db"] {
+            fs::copy(dir.path().join("real").join(name), file(name)).unwrap();
+        }
         assert_eq!(dump(copy.path()).0, report);
-        rusqlite::Connection::open(copy.path().join("real/views.db")).unwrap().execute_batch(change).unwrap();
+        let connection = rusqlite::Connection::open(file("views.db")).unwrap();
+        connection.execute("ATTACH ?1 AS words", [file("texts.db").to_str().unwrap()]).unwrap();
+        connection.execute_batch(change).unwrap();
         assert_ne!(dump(copy.path()).0.sha256, report.sha256, "{change}");
     }
 }

@@ -18,7 +18,7 @@ use common::{TestFold, World, entropy, open, options, start};
 use shieldwall_ledger::reading::EntryQuery;
 use shieldwall_ledger::verify::{ProblemKind, verify};
 use shieldwall_ledger::views::ViewsError;
-use shieldwall_ledger::{AppendError, Entry, Fold, FoldError, Ledger, Positions, Receipt, Views};
+use shieldwall_ledger::{AppendError, Entry, Fold, FoldError, Ledger, Positions, Receipt, Views, Words};
 use shieldwall_model::limits::APPENDS_WAITING_MAX;
 use shieldwall_model::realm::Realm;
 use shieldwall_model::time::ManualClock;
@@ -34,6 +34,10 @@ struct Troubled {
 impl Fold for Troubled {
     fn version(&self) -> u32 {
         1
+    }
+
+    fn words(&self) -> Words {
+        self.fold.words()
     }
 
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {

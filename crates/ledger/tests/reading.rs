@@ -14,7 +14,7 @@ use std::sync::Arc;
 use common::{World, open, open_at, start};
 use proptest::prelude::*;
 use shieldwall_ledger::reading::{
-    EntryQuery, NewestCursor, ObjectQuery, SearchCursor, SearchQuery, VersionFilter,
+    EntryQuery, NewestCursor, ObjectQuery, SearchCursor, SearchQuery, StoredObject, VersionFilter,
 };
 use shieldwall_ledger::{Ledger, Positions};
 use shieldwall_model::id::GroupId;
@@ -36,6 +36,14 @@ fn versions(hub: &Ledger, world: &World, query: &ObjectQuery) -> Vec<(String, i6
     let manifest = reading.manifest(&scope, query).unwrap().into_inner();
     assert_eq!(manifest.more, page.more);
     assert_eq!(page.rows.iter().map(|row| row.record.clone()).collect::<Vec<_>>(), manifest.rows);
+    let mut bytes = Vec::new();
+    let end =
+        reading.object_bytes(&scope, query, |body| bytes.push(Some(body.to_vec()))).unwrap().into_inner();
+    assert_eq!(bytes, page.rows.iter().map(|row| row.bytes.clone()).collect::<Vec<_>>());
+    assert_eq!((end.objects, end.more), (page.rows.len(), page.more));
+    let of = |row: Option<&StoredObject>| row.map(|row| (row.record.added, row.record.sequence));
+    assert_eq!(end.first, of(page.rows.first()).map(|(added, _)| added));
+    assert_eq!(end.last.zip(end.sequence), of(page.rows.last()));
     manifest.rows.into_iter().map(|row| (row.id, row.version.as_seconds())).collect()
 }
 
@@ -170,6 +178,144 @@ fn what_is_withdrawn_is_gone_until_a_new_version_comes() {
     hub.append_blocking(vec![world.draft(0, world.pair, "revoke", &a)]).unwrap();
     let latest = hub.read().unwrap().latest_object(&world.scope(0), world.pair, &a).unwrap().unwrap();
     assert!(latest.revoked && !latest.withdrawn);
+}
+
+#[test]
+fn a_revocation_is_told_to_those_who_ask_for_it_alone() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+    let hub = open(dir.path());
+    let (a, b) = (id("indicator", 1), id("indicator", 2));
+    let put = |id: &str, version| {
+        hub.append_blocking(vec![world.object(0, world.pair, id, version, "kerberos")]).unwrap()[0].sequence
+    };
+    let revoke = |version: i64| {
+        let body = format!("indicator|{a}|{version}|2.1|kerberos|");
+        let drafts =
+            vec![world.draft(0, world.pair, "withdraw", &a), world.draft(0, world.pair, "revocation", &body)];
+        hub.append_blocking(drafts).unwrap()[1].sequence
+    };
+    put(&a, 1);
+    let before = put(&b, 1);
+    let at = revoke(2);
+    let used = ObjectQuery::new(world.pair, 9);
+    let told = |since| ObjectQuery { revocations_after: Some(since), ..ObjectQuery::new(world.pair, 9) };
+    assert_eq!(versions(&hub, &world, &used), [(b.clone(), 1)]);
+    assert_eq!(versions(&hub, &world, &told(before)), [(a.clone(), 2)]);
+    assert!(versions(&hub, &world, &told(at)).is_empty());
+    let until = ObjectQuery { until: Some(at - 1), ..told(0) };
+    assert!(versions(&hub, &world, &until).is_empty());
+    let latest = hub.read().unwrap().latest_object(&world.scope(0), world.pair, &a).unwrap().unwrap();
+    assert!(latest.withdrawn && latest.revoked && latest.version == seconds(2), "what is known of it now");
+    // Shared again, it is in use again, alone, and was still revoked once.
+    put(&a, 3);
+    assert_eq!(versions(&hub, &world, &used), [(b, 1), (a.clone(), 3)]);
+    assert!(versions(&hub, &world, &told(before)).is_empty(), "no longer its last version");
+    let all = ObjectQuery { versions: VersionFilter::every(), ..told(before) };
+    assert_eq!(versions(&hub, &world, &all), [(a, 2)]);
+}
+
+#[test]
+fn what_was_withdrawn_comes_back_as_of_the_entry_that_shares_it_again() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+    let hub = open(dir.path());
+    let a = id("indicator", 1);
+    let put = |version| {
+        hub.append_blocking(vec![world.object(0, world.pair, &a, version, "kerberos")]).unwrap()[0].sequence
+    };
+    for version in 1..=3 {
+        put(version);
+    }
+    let gone = |versions: &str| {
+        let body = format!("{a}|{versions}");
+        hub.append_blocking(vec![world.draft(0, world.pair, "withdraw-versions", &body)]).unwrap();
+    };
+    let of = |versions_of| {
+        let query = ObjectQuery { versions: versions_of, ..ObjectQuery::new(world.pair, 9) };
+        versions(&hub, &world, &query).into_iter().map(|(_, version)| version).collect::<Vec<_>>()
+    };
+    let first = || VersionFilter { first: true, last: false, all: false, at: vec![] };
+    gone("1");
+    assert_eq!((of(first()), of(VersionFilter::default())), (vec![2], vec![3]));
+    // The last version goes, and the one before it comes back as the last.
+    gone("3|2");
+    assert_eq!(of(VersionFilter::every()), Vec::<i64>::new());
+    let again = put(2);
+    assert_eq!(
+        (of(first()), of(VersionFilter::default()), of(VersionFilter::every())),
+        (vec![2], vec![2], vec![2])
+    );
+    let latest = hub.read().unwrap().latest_object(&world.scope(0), world.pair, &a).unwrap().unwrap();
+    assert_eq!((latest.sequence, latest.withdrawn, latest.first), (again, false, true));
+    put(4);
+    gone("4|9");
+    assert_eq!((of(first()), of(VersionFilter::default())), (vec![2], vec![2]), "none of another object's");
+}
+
+#[test]
+fn what_was_added_after_a_time_is_found_whatever_lies_between() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+    let hub = open(dir.path());
+    let mut added = Vec::new();
+    for number in 0..40 {
+        // Sequences of objects have gaps, and so have their times.
+        let other = world.draft(0, world.pair, "note", "");
+        let mut drafts = vec![other; number as usize % 4];
+        drafts.push(world.object(0, world.pair, &id("indicator", number), 1, "x"));
+        added.push(hub.append_blocking(drafts).unwrap().last().unwrap().time);
+    }
+    for (at, time) in added.iter().enumerate() {
+        for (time, left) in [(*time, 39 - at), (time.plus_micros(-1), 40 - at)] {
+            let query = ObjectQuery { added_after: Some(time), ..ObjectQuery::new(world.pair, 100) };
+            assert_eq!(versions(&hub, &world, &query).len(), left, "after {time}");
+        }
+    }
+    let nothing = ObjectQuery { added_after: Some(start()), ..ObjectQuery::new(world.other, 100) };
+    assert_eq!(hub.read().unwrap().objects(&world.scope(1), &nothing).unwrap().rows.len(), 0);
+}
+
+#[test]
+fn the_full_text_index_goes_on_where_it_was_and_is_made_anew_when_it_is_gone_or_of_another_ledger() {
+    let (dir, world) = (tempfile::tempdir().unwrap(), World::new());
+    let add = |hub: &Ledger, number| {
+        hub.append_blocking(vec![world.object(0, world.pair, &id("indicator", number), 1, "beacon")])
+            .unwrap();
+    };
+    let found = |hub: &Ledger| {
+        let query = SearchQuery { text: "beacon".into(), limit: 100, ..SearchQuery::default() };
+        hub.read().unwrap().search(&world.scope(0), &query).unwrap().rows.len()
+    };
+    let texts = dir.path().join("real/texts.db");
+    let hub = open(dir.path());
+    add(&hub, 0);
+    hub.close().unwrap();
+    let one = std::fs::read(&texts).unwrap();
+    let hub = open(dir.path());
+    assert_eq!(found(&hub), 1);
+    add(&hub, 1);
+    assert_eq!(found(&hub), 2, "whoever has shared finds it");
+    hub.close().unwrap();
+    std::fs::write(&texts, &one).unwrap();
+    let hub = open(dir.path());
+    assert_eq!(found(&hub), 2, "an older state goes on");
+    hub.close().unwrap();
+    for broken in [None, Some("no database at all, but long enough to look at as if it were one")] {
+        std::fs::remove_file(&texts).unwrap();
+        broken.into_iter().for_each(|text| std::fs::write(&texts, text).unwrap());
+        let hub = open(dir.path());
+        assert_eq!(found(&hub), 2, "made anew");
+        assert_eq!(hub.texts_behind(), 0);
+        hub.close().unwrap();
+    }
+    let other = tempfile::tempdir().unwrap();
+    let own = Arc::new(shieldwall_model::id::RepeatableEntropy::new(99));
+    let clock = Arc::new(ManualClock::new(start()));
+    let hub =
+        Ledger::open(common::options(other.path()), clock, own, Box::<common::TestFold>::default()).unwrap();
+    add(&hub, 7);
+    assert_eq!(found(&hub), 1);
+    hub.close().unwrap();
+    std::fs::copy(other.path().join("real/texts.db"), &texts).unwrap();
+    assert_eq!(found(&open(dir.path())), 2, "another ledger's");
 }
 
 #[test]

@@ -219,6 +219,19 @@ impl WarningId {
     }
 }
 
+impl StatusId {
+    /// A new id of random bits alone (UUIDv4, RFC 9562 section 5.4), which is what TAXII 2.1 section 2 asks of its
+    /// identifiers.
+    ///
+    /// # Errors
+    /// [`EntropyError`]; an id that could be guessed would not be one.
+    pub fn random(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut random = [0u8; 16];
+        entropy.fill(&mut random)?;
+        Ok(Self(uuid::Builder::from_random_bytes(random).into_uuid()))
+    }
+}
+
 /// The id of a STIX object, `type--uuid` (STIX 2.1 section 2.9), kept as it was spelled.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

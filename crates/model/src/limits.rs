@@ -7,6 +7,8 @@
 pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Largest bundle `shieldwall feed import` reads from disk, in bytes; it is sent on in pieces of [`BODY_BYTES_MAX`].
 pub const BUNDLE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Most bytes the import page takes: they travel in the form from step to step.
+pub const IMPORT_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most objects in one TAXII envelope.
 pub const ENVELOPE_OBJECTS_MAX: usize = 10_000;
 /// Largest single STIX object in bytes.
@@ -77,6 +79,14 @@ pub const SETTING_BYTES_MAX: usize = 64 * 1024;
 pub const SETTINGS_PER_OWNER_MAX: usize = 256;
 /// How long the status of a TAXII POST is kept, in seconds.
 pub const TAXII_STATUS_SECONDS: i64 = 48 * 60 * 60;
+/// Largest warninglist in bytes.
+pub const WARNINGLIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most regular expressions in one warninglist.
+pub const WARNINGLIST_REGEXES_MAX: usize = 1_000;
+/// Longest regular expression of a warninglist, in bytes.
+pub const WARNINGLIST_REGEX_BYTES_MAX: usize = 1024;
+/// Largest compiled regular expression of a warninglist, in bytes.
+pub const WARNINGLIST_REGEX_SIZE_MAX: usize = 1024 * 1024;
 /// Most traits (values and what follows from them) one object is correlated and searched by.
 pub const TRAITS_PER_OBJECT_MAX: usize = 128;
 /// Up to how many objects that share something are counted; past it there are "more than that".

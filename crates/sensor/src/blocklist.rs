@@ -6,19 +6,14 @@
 //!
 //! [`IndicatorRole::may_be_blocked`]: shieldwall_model::indicator::IndicatorRole::may_be_blocked
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use shieldwall_model::time::Timestamp;
-use shieldwall_watch::value::{Kind, Value};
+use shieldwall_watch::reach::{Protected, is_too_broad};
+use shieldwall_watch::value::Kind;
 
 use crate::knowledge::Held;
-
-/// Networks wider than this many address bits fixed are never listed: too much that is harmless lies in them.
-const NETWORK4_PREFIX_MIN: u32 = 8;
-/// The same for IPv6.
-const NETWORK6_PREFIX_MIN: u32 = 16;
 
 /// The values that may be blocked, by kind, and what was left out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,25 +27,12 @@ pub(crate) struct Blocklist {
     too_broad: usize,
 }
 
-/// Addresses from first to last, IPv4 and IPv6 apart.
-type Range = (bool, u128, u128);
-
-/// What must stay reachable.
-#[derive(Default)]
-struct Protected {
-    values: HashSet<Value>,
-    /// Protected names and all their parents: blocking one of these blocks a protected name.
-    domains: HashSet<String>,
-    /// Protected names alone.
-    hosts: HashSet<String>,
-    /// Sorted by first address, each with the highest last address up to it.
-    ranges: Vec<(bool, u128, u128)>,
-}
-
 impl Blocklist {
     /// What may be blocked of the `active` indicators.
     pub(crate) fn of<'a>(active: impl Iterator<Item = &'a Held> + Clone) -> Self {
-        let protected = Protected::of(active.clone().filter(|held| !held.role.may_be_blocked()));
+        let protected = Protected::of(
+            active.clone().filter(|held| !held.role.may_be_blocked()).flat_map(|held| &held.values),
+        );
         let mut list = Self::default();
         for held in active {
             if !held.role.may_be_blocked() {
@@ -99,119 +81,6 @@ impl Blocklist {
             }
         }
         text
-    }
-}
-
-impl Protected {
-    fn of<'a>(held: impl Iterator<Item = &'a Held>) -> Self {
-        let mut protected = Self::default();
-        for value in held.flat_map(|held| &held.values) {
-            if let Some(host) = host_of(value) {
-                let mut parent = Some(host.as_str());
-                while let Some(name) = parent {
-                    protected.domains.insert(name.to_owned());
-                    parent = name.split_once('.').map(|(_, parent)| parent);
-                }
-                protected.hosts.insert(host);
-            }
-            protected.ranges.extend(range_of(value));
-            protected.values.insert(value.clone());
-        }
-        protected.ranges.sort_unstable();
-        let mut highest = None;
-        for (six, _, last) in &mut protected.ranges {
-            let so_far =
-                highest.filter(|(of, _)| of == six).map_or(*last, |(_, high): (bool, u128)| high.max(*last));
-            highest = Some((*six, so_far));
-            *last = so_far;
-        }
-        protected
-    }
-
-    /// Whether blocking `value` would block something protected.
-    fn is_touched_by(&self, value: &Value) -> bool {
-        if self.values.contains(value) || range_of(value).is_some_and(|range| self.overlaps(range)) {
-            return true;
-        }
-        match value.kind() {
-            Kind::Domain => self.domains.contains(&value.to_string()),
-            Kind::Url => host_of(value).is_some_and(|host| self.hosts.contains(&host)),
-            _ => false,
-        }
-    }
-
-    fn overlaps(&self, (six, first, last): Range) -> bool {
-        let until = self.ranges.partition_point(|(of, start, _)| (*of, *start) <= (six, last));
-        let before = until.checked_sub(1).and_then(|place| self.ranges.get(place));
-        before.is_some_and(|(of, _, highest)| *of == six && *highest >= first)
-    }
-}
-
-/// The name a value reaches, lower case.
-fn host_of(value: &Value) -> Option<String> {
-    let text = value.to_string();
-    match value.kind() {
-        Kind::Domain => Some(text),
-        Kind::Email => text.rsplit_once('@').map(|(_, host)| host.to_owned()),
-        Kind::Url => {
-            let rest = text.split_once("//").map_or(text.as_str(), |(_, rest)| rest);
-            let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            let host = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(host, _)| host);
-            Some(host.trim_matches(['[', ']']).to_ascii_lowercase())
-        }
-        _ => None,
-    }
-}
-
-fn is_port(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The addresses a value reaches as written.
-fn range_of(value: &Value) -> Option<Range> {
-    let one = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => (false, u128::from(u32::from(ip)), u128::from(u32::from(ip))),
-        IpAddr::V6(ip) => (true, u128::from(ip), u128::from(ip)),
-    };
-    match value.kind() {
-        Kind::Ipv4 | Kind::Ipv6 => value.to_string().parse().ok().map(one),
-        Kind::IpPort => value.to_string().parse::<std::net::SocketAddr>().ok().map(|socket| one(socket.ip())),
-        Kind::Url => host_of(value)?.parse().ok().map(one),
-        Kind::Cidr4 | Kind::Cidr6 => {
-            let (six, first, fixed) = network_of(value)?;
-            let free = (if six { 128 } else { 32u32 }).saturating_sub(fixed);
-            Some((six, first, first | 1u128.checked_shl(free).map_or(u128::MAX, |size| size - 1)))
-        }
-        _ => None,
-    }
-}
-
-/// A network's family, first address and prefix length.
-fn network_of(value: &Value) -> Option<(bool, u128, u32)> {
-    let text = value.to_string();
-    let (address, fixed) = text.split_once('/')?;
-    let fixed = fixed.parse().ok()?;
-    Some(match value.kind() {
-        Kind::Cidr4 => (false, u128::from(u32::from(address.parse::<Ipv4Addr>().ok()?)), fixed),
-        _ => (true, u128::from(address.parse::<Ipv6Addr>().ok()?), fixed),
-    })
-}
-
-/// Values no indicator can mean: whole registries of names, great parts of the address space, addresses every
-/// network uses for itself (RFC 6890).
-fn is_too_broad(value: &Value) -> bool {
-    let local = |text: &str| match text.parse() {
-        Ok(IpAddr::V4(ip)) => ip.is_unspecified() || ip.is_loopback() || ip.is_broadcast(),
-        Ok(IpAddr::V6(ip)) => ip.is_unspecified() || ip.is_loopback(),
-        Err(_) => false,
-    };
-    match value.kind() {
-        Kind::Domain => !value.to_string().contains('.'),
-        Kind::Ipv4 | Kind::Ipv6 => local(&value.to_string()),
-        Kind::Cidr4 => network_of(value).is_none_or(|(_, _, fixed)| fixed < NETWORK4_PREFIX_MIN),
-        Kind::Cidr6 => network_of(value).is_none_or(|(_, _, fixed)| fixed < NETWORK6_PREFIX_MIN),
-        _ => false,
     }
 }
 

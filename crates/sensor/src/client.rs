@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::config::{Config, ConfigError, is_this_machine};
 use crate::disk;
 use crate::wire::{
-    Health, Me, Problem, Sighting, SightingsAnswer, SightingsBody, Warning, WarningsPage, WatchlistPage,
+    AcknowledgeBody, Health, Me, Problem, Sighting, SightingsAnswer, SightingsBody, Warning, WarningsPage,
+    WatchlistPage,
 };
 
 /// Most changes asked for on one page of the watchlist.
@@ -167,11 +168,11 @@ impl Hub {
         answer::<WarningsPage>(request).await.map(|page| page.warnings)
     }
 
-    /// Says that a machine of this member has taken note of a warning.
-    pub(crate) async fn acknowledge(&self, warning: WarningId) -> Result<(), HubError> {
-        let warning = warning.to_string();
-        let request = self.request(Method::POST, &["warnings", &warning, "acknowledge"]);
-        let body = br#"{"taken":"by-machine","note":null}"#.to_vec();
+    /// Says that a machine of this member has taken note of warnings, at most [`limits::PAGE_ITEMS_MAX`]. One that is
+    /// withdrawn or no longer this member's to see is passed over by the hub.
+    pub(crate) async fn acknowledge(&self, warnings: &[WarningId]) -> Result<(), HubError> {
+        let body = json(&AcknowledgeBody { warnings, taken: "by-machine" })?;
+        let request = self.request(Method::POST, &["warnings", "acknowledge"]);
         checked(with_json(request, body)).await.map(|_| ())
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shieldwall_model::id::WarningId;
+use shieldwall_model::limits;
 use shieldwall_model::time::Timestamp;
 use tokio::sync::Notify;
 
@@ -209,13 +210,19 @@ impl Listener {
 
     async fn do_chore(&self) -> Result<(), HubError> {
         loop {
-            let next = self.memory().unacknowledged.first().copied();
-            let Some(warning) = next else { break };
-            match self.shared.hub.acknowledge(warning).await {
-                // Refused: withdrawn or no longer ours to see; there is nothing left to acknowledge.
+            // A burst in one call: what piled up while the last one was under way goes together.
+            let next: Vec<WarningId> =
+                self.memory().unacknowledged.iter().copied().take(limits::PAGE_ITEMS_MAX).collect();
+            if next.is_empty() {
+                break;
+            }
+            match self.shared.hub.acknowledge(&next).await {
+                // Refused as a whole: there is nothing in it that could be acknowledged later.
                 Ok(()) | Err(HubError::Refused { .. }) => {
                     let mut memory = self.memory();
-                    memory.unsaved |= memory.unacknowledged.remove(&warning);
+                    for warning in &next {
+                        memory.unsaved |= memory.unacknowledged.remove(warning);
+                    }
                 }
                 Err(error) => return Err(error),
             }

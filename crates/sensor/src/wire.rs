@@ -190,6 +190,15 @@ pub struct Warning {
     pub mine: Mine,
 }
 
+/// The body of `POST /api/v1/warnings/acknowledge`.
+#[derive(Debug, Serialize)]
+pub(crate) struct AcknowledgeBody<'a> {
+    /// The warnings taken note of.
+    pub(crate) warnings: &'a [WarningId],
+    /// By whom: `by-machine`.
+    pub(crate) taken: &'a str,
+}
+
 /// What this member has done about a warning.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Mine {

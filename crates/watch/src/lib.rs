@@ -54,6 +54,7 @@ pub mod mapping;
 pub mod matcher;
 mod offer;
 pub mod pattern;
+pub mod reach;
 mod simd;
 mod table;
 mod text;

@@ -10,9 +10,12 @@ use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::marking::Tlp;
 
 use crate::client::{Client, HubOptions};
+use crate::commands::export::{self, ExportArgs};
+use crate::commands::source::{self, SourceArgs};
 use crate::console::{Console, Gauge};
 use crate::fault::{Fault, Outcome};
 use crate::figures::{counted, grouped, per_second, rate, took};
+use crate::intake::directory::{Listed, listed};
 use crate::intake::input::{self, Input};
 use crate::intake::pieces::{HEAD_BYTES, Piece, Shared};
 
@@ -27,25 +30,32 @@ pub(crate) struct FeedArgs {
 /// What to do with intelligence.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
+    Export(ExportArgs),
     Import(ImportArgs),
+    Source(SourceArgs),
 }
 
 /// Share files with a sharing group of a hub.
 ///
-/// STIX 2.1 (bundles, TAXII envelopes, arrays, single objects), CSV and plain lists of values; each may be packed with
-/// gzip or zstd. What a file is, its content tells. STIX objects are sent byte for byte; of a list, each value becomes
-/// an indicator.
+/// STIX 2.1 (bundles, TAXII envelopes, arrays, single objects), MISP events, CSV and plain lists of values; each may be
+/// packed with gzip or zstd. What a file is, its content tells. A directory is read as a MISP feed, by its
+/// manifest.json. STIX objects are sent byte for byte; a MISP event goes where its distribution sends it, to the
+/// group told at most; of a list, each value becomes an indicator.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every object the hub does not take is named: file, place, id, code, reason. Importing the same file again does no \
 harm: what the group holds already counts as repeated.
 
-Exit status: 0 all taken or held already, 1 some refused, 2 a file could not be read or the hub refuses, 3 no hub.
+What would block what everybody uses, or is dated in the future, the hub holds back until a curator of another member \
+releases it; it is named too.
+
+Exit status: 0 all taken or held already, 1 some refused or held back, 2 a file could not be read or the hub refuses, 3 no hub.
 
 Examples:
   shieldwall feed import --hub http://127.0.0.1:8787 --token \"$TOKEN\" enterprise-attack.json
   shieldwall feed import --hub https://hub.example --token-file t --role kill-switch --marking CLEAR stop.txt
-  shieldwall feed import --hub https://hub.example --token-file t --group group--… --json values.csv.zst")]
+  shieldwall feed import --hub https://hub.example --token-file t --group group--… --json values.csv.zst
+  shieldwall feed import --hub https://hub.example --token-file t event.json misp-feed/")]
 pub(crate) struct ImportArgs {
     #[command(flatten)]
     pub(crate) hub: HubOptions,
@@ -61,7 +71,7 @@ pub(crate) struct ImportArgs {
     /// What indicators made from lists are called; each by its value when not told
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The files; - is standard input
+    /// The files, or directories of MISP feeds; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -71,6 +81,8 @@ pub(crate) struct ImportArgs {
 struct Report {
     accepted: u64,
     repeated: u64,
+    #[serde(default)]
+    held: Vec<HubRefusal>,
     #[serde(default)]
     refused: Vec<HubRefusal>,
     #[serde(default)]
@@ -111,6 +123,8 @@ pub(crate) struct Tally {
     pub(crate) accepted: u64,
     /// Held by the group already.
     pub(crate) repeated: u64,
+    /// Held back until a curator has looked at them.
+    pub(crate) held: u64,
     /// Not taken.
     pub(crate) refused: u64,
     /// Remarks on what was taken.
@@ -161,8 +175,13 @@ impl Told {
 /// # Errors
 /// A file that cannot be read, a hub that cannot be reached or refuses the whole.
 pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
-    let FeedCommand::Import(args) = args.command;
-    check(&args.files)?;
+    let args = match args.command {
+        FeedCommand::Export(args) => return export::run(&args, console),
+        FeedCommand::Import(args) => args,
+        FeedCommand::Source(args) => return console.wait_for(source::run(args, console)),
+    };
+    let files_listed = listed(&args.files)?;
+    check(&files_listed)?;
     let client = Client::new(&args.hub)?;
     let told = Told {
         group: args.group,
@@ -173,10 +192,11 @@ pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
     let start = Instant::now();
     let mut files = Vec::new();
     console.wait_for(async {
-        for path in &args.files {
-            let input = Input::open(path)?;
+        for listed in &files_listed {
+            let input = Input::open(&listed.path)?;
             let file = input.name.clone();
             let bytes = input.whole()?;
+            listed.check(&bytes)?;
             let gauge = console.count(format!("sharing {file}"), Some(0));
             let mut tell = |refusal: Refusal| name(&refusal, console);
             let tally = import(&client, &file, &bytes, &told, &gauge, &mut tell).await?;
@@ -188,9 +208,10 @@ pub(crate) fn run(args: FeedArgs, console: &Console) -> Result<Outcome, Fault> {
 }
 
 /// Makes sure that every file can be opened and is of a kind that is shared, before the first is sent.
-fn check(files: &[PathBuf]) -> Result<(), Fault> {
-    input::check(files)?;
-    for path in files.iter().filter(|path| path.as_path() != Path::new("-")) {
+fn check(files: &[Listed]) -> Result<(), Fault> {
+    let paths: Vec<PathBuf> = files.iter().map(|listed| listed.path.clone()).collect();
+    input::check(&paths)?;
+    for path in paths.iter().filter(|path| path.as_path() != Path::new("-")) {
         let input = Input::open(path)?;
         let name = input.name.clone();
         format_of(&input.head(HEAD_BYTES)?).map_err(|error| unfit(&name, error.code(), error))?;
@@ -231,9 +252,10 @@ pub(crate) async fn import(
         tally.requests += 1;
         tally.accepted += report.accepted;
         tally.repeated += report.repeated;
+        tally.held += report.held.len() as u64;
         tally.refused += report.refused.len() as u64;
         tally.remarks += report.warnings.len() as u64;
-        for refusal in report.refused {
+        for refusal in report.refused.into_iter().chain(report.held) {
             let path = shared.place(objects.start + refusal.index, &refusal.path);
             let HubRefusal { id, code, reason, .. } = refusal;
             refused(Refusal { file: file.to_owned(), path, id, code, reason })?;
@@ -241,21 +263,33 @@ pub(crate) async fn import(
         next = objects.end;
         gauge.set_of(next as u64, total);
     }
+    if shared.is_misp() {
+        // An event is many objects, and the hub alone knows how many.
+        tally.objects = tally.accepted + tally.repeated + tally.refused;
+    }
     Ok(tally)
 }
 
+/// How the codes of objects held back begin.
+const HELD: &str = "life.held.";
+
 /// Names an object that was not taken: machines get it on standard output, people on standard error.
 fn name(refusal: &Refusal, console: &Console) -> Result<(), Fault> {
+    let held = refusal.code.starts_with(HELD);
     if console.json() {
         #[derive(Serialize)]
-        struct Line<'a> {
-            refused: &'a Refusal,
+        #[serde(rename_all = "lowercase")]
+        enum Line<'a> {
+            Held(&'a Refusal),
+            Refused(&'a Refusal),
         }
-        return console.answer(&Line { refused: refusal }, |_| String::new());
+        let line = if held { Line::Held(refusal) } else { Line::Refused(refusal) };
+        return console.answer(&line, |_| String::new());
     }
     let Refusal { file, path, id, code, reason } = refusal;
+    let what = if held { "held back" } else { "refused" };
     let id = id.as_deref().map_or(String::new(), |id| format!(" {id}"));
-    console.remark(&format!("refused: {file} {path}{id}: {reason} [{code}]"));
+    console.remark(&format!("{what}: {file} {path}{id}: {reason} [{code}]"));
     Ok(())
 }
 
@@ -265,11 +299,12 @@ fn finish(files: Vec<FileTally>, duration: Duration, console: &Console) -> Resul
         all.objects += tally.objects;
         all.accepted += tally.accepted;
         all.repeated += tally.repeated;
+        all.held += tally.held;
         all.refused += tally.refused;
         all.remarks += tally.remarks;
         all.requests += tally.requests;
     }
-    let outcome = Outcome::of(all.refused == 0);
+    let outcome = Outcome::of(all.refused == 0 && all.held == 0);
     let (seconds, objects_per_second) = (duration.as_secs_f64(), rate(all.objects, duration));
     #[derive(Serialize)]
     struct Last {
@@ -277,12 +312,13 @@ fn finish(files: Vec<FileTally>, duration: Duration, console: &Console) -> Resul
     }
     let last = Last { summary: Summary { all, seconds, objects_per_second, files } };
     console.answer(&last, |Last { summary }| {
-        let Tally { objects, accepted, repeated, refused, .. } = summary.all;
+        let Tally { objects, accepted, repeated, held, refused, .. } = summary.all;
         format!(
-            "{}: {} shared, {} held already, {} refused, in {} ({} objects/s)",
+            "{}: {} shared, {} held already, {} held back, {} refused, in {} ({} objects/s)",
             counted(objects, "object", "objects"),
             grouped(accepted),
             grouped(repeated),
+            grouped(held),
             grouped(refused),
             took(duration),
             per_second(objects, duration),

@@ -48,10 +48,16 @@ pub(crate) struct HubArgs {
     /// The certificate's private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// A directory of warninglists in MISP's format: indicators that would block what is on them are held back
+    #[arg(long, value_name = "DIR")]
+    pub(crate) warninglists: Option<PathBuf>,
     /// Where peers and sources may be, beyond public https addresses: a network, an address or a name, :PORT after it if
     /// only one is meant, http:// before it if plain HTTP is; may be given several times
     #[arg(long, value_name = "PLACE")]
     pub(crate) allow_fetch_from: Vec<Allowed>,
+    /// A PEM file of certificates to trust beside the system's when fetching from peers and sources
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fetch_ca: Option<PathBuf>,
     /// The mail server for notices, with user and password in the URL: smtps://USER:PASSWORD@HOST, or
     /// smtp://HOST:587?tls=required; others on this machine can see it: prefer the environment variable
     #[arg(long, value_name = "URL", env = "SHIELDWALL_SMTP", hide_env_values = true, requires = "mail_from")]
@@ -74,7 +80,9 @@ impl HubArgs {
         let mut config = Config::new(self.data);
         config.listen = self.listen;
         config.realm = self.realm;
+        config.warninglists = self.warninglists;
         config.allow_fetch_from = self.allow_fetch_from;
+        config.fetch_ca = self.fetch_ca;
         config.mail = self.smtp.zip(self.mail_from).map(|(server, from)| Mail { server, from });
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
@@ -118,7 +126,8 @@ pub(crate) fn run(args: HubArgs, console: &Console) -> Result<Outcome, Fault> {
 fn unstarted(error: StartError) -> Fault {
     match &error {
         StartError::Config(ConfigError::PublicWithoutTls(_) | ConfigError::Mail(_))
-        | StartError::Tls { .. } => Fault::wrong(error.code(), &error),
+        | StartError::Tls { .. }
+        | StartError::Warninglist { .. } => Fault::wrong(error.code(), &error),
         _ => Fault::failed(error.code(), &error),
     }
 }

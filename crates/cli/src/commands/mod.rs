@@ -4,16 +4,19 @@ pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod dump;
+pub(crate) mod export;
 pub(crate) mod feed;
 pub(crate) mod generate;
 pub(crate) mod hub;
 pub(crate) mod link;
 pub(crate) mod matching;
 pub(crate) mod member;
+pub(crate) mod peer;
 pub(crate) mod rebuild;
 pub(crate) mod restore;
 pub(crate) mod search;
 pub(crate) mod sensor;
+pub(crate) mod source;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod verify;
@@ -42,6 +45,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Outcome, Fault>
         Command::Link(args) => link::run(&args, console),
         Command::Match(args) => matching::run(&args, console),
         Command::Member(args) => member::run(&args, console),
+        Command::Peer(args) => peer::run(args, console),
         Command::Rebuild(args) => rebuild::run(args, console),
         Command::Restore(args) => restore::run(&args, console),
         Command::Search(args) => search::run(&args, console),

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 use shieldwall_exchange::format::{Format, format_of};
-use shieldwall_exchange::{list, stix};
+use shieldwall_exchange::{list, misp, stix};
+use shieldwall_model::time::Timestamp;
 use shieldwall_watch::value::{Kind, Value};
 use shieldwall_watch::watchlist::{Builder, Watchlist};
 
@@ -202,6 +203,18 @@ impl Intake {
             Format::Stix => {
                 let checked = stix::read_bundle(bytes).map_err(|error| within(error.code(), &error))?;
                 self.objects(file, name, checked)
+            }
+            Format::Misp => {
+                let events = misp::read_events(bytes).map_err(|error| within(error.code(), &error))?;
+                // Times do not matter here: nothing is kept.
+                let options =
+                    misp::Options { now: Timestamp::default(), audience: misp::Audience::Community };
+                for event in events {
+                    let bundle = misp::to_stix(&event, &options).to_bundle();
+                    let checked = stix::read_bundle(&bundle).map_err(|error| within(error.code(), &error))?;
+                    self.objects(file, name, checked)?;
+                }
+                Ok(())
             }
             Format::Csv => {
                 let read = list::read_csv(bytes).map_err(|error| within(error.code(), &error))?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use shieldwall_exchange::format::{Format, FormatError, format_of};
 use shieldwall_exchange::list::{self, LineRefusal, ListError};
+use shieldwall_exchange::misp::{MispError, read_events};
 use shieldwall_model::limits::{BODY_BYTES_MAX, ENVELOPE_OBJECTS_MAX};
 
 /// Most bytes in one request's body: below the hub's limit, so that what surrounds the objects fits too.
@@ -29,6 +30,9 @@ pub(crate) enum PiecesError {
     /// It is no list after all.
     #[error(transparent)]
     List(#[from] ListError),
+    /// It is no event of MISP's.
+    #[error(transparent)]
+    Misp(#[from] MispError),
     /// It is no JSON, or no STIX.
     #[error("it is not the JSON of STIX objects; correct it at that place")]
     Json(#[source] serde_json::Error),
@@ -40,6 +44,7 @@ impl PiecesError {
         match self {
             Self::Format(error) => error.code(),
             Self::List(error) => error.code(),
+            Self::Misp(error) => error.code(),
             Self::Json(_) => "cli.feed.json",
         }
     }
@@ -58,6 +63,8 @@ enum Items<'a> {
         objects: Vec<&'a RawValue>,
         container: Container,
     },
+    /// Events, each as it is sent.
+    Misp(Vec<Vec<u8>>),
     List(Vec<list::Item>),
 }
 
@@ -90,6 +97,11 @@ impl<'a> Shared<'a> {
                 let (objects, container) = objects(bytes).map_err(PiecesError::Json)?;
                 return Ok(Self { items: Items::Stix { objects, container }, refused: Vec::new() });
             }
+            Format::Misp => {
+                let events = read_events(bytes)?;
+                let texts = events.iter().map(|event| event.wrapped().to_string().into_bytes()).collect();
+                return Ok(Self { items: Items::Misp(texts), refused: Vec::new() });
+            }
             Format::Csv => list::read_csv(bytes)?,
             Format::Plain => list::read_plain(bytes)?,
         };
@@ -100,8 +112,14 @@ impl<'a> Shared<'a> {
     pub(crate) fn len(&self) -> usize {
         match &self.items {
             Items::Stix { objects, .. } => objects.len(),
+            Items::Misp(events) => events.len(),
             Items::List(items) => items.len(),
         }
+    }
+
+    /// Whether it holds MISP events, each of which is many objects.
+    pub(crate) const fn is_misp(&self) -> bool {
+        matches!(self.items, Items::Misp(_))
     }
 
     /// Whether it is a list, for which role, marking and name may be told.
@@ -115,6 +133,9 @@ impl<'a> Shared<'a> {
             Items::List(items) => {
                 items.get(object).map_or_else(String::new, |item| format!("line {}", item.line))
             }
+            Items::Misp(events) if events.len() == 1 => format!("Event {path}"),
+            // A refusal of an event is one of a piece, and a piece is one event: which, the piece's start says.
+            Items::Misp(_) => format!("events {path}"),
             Items::Stix { container, .. } => {
                 let inner = path.strip_prefix("objects").unwrap_or(path);
                 let inner = match inner.split_once(']') {
@@ -164,6 +185,10 @@ impl<'a> Shared<'a> {
                     body,
                     content_type: "application/stix+json;version=2.1",
                 })
+            }
+            Items::Misp(events) => {
+                let body = events.get(from)?.clone();
+                Some(Piece { objects: from..from + 1, body, content_type: "application/json" })
             }
             Items::List(items) => {
                 let mut body = String::from("type,value,label\n");

@@ -26,6 +26,8 @@ struct Side {
     indicator: String,
     warning: String,
     status: String,
+    /// A MISP event, and an attribute and an object of it.
+    event: MispIds,
     /// Who shares on this side.
     owner: Client,
 }
@@ -83,7 +85,8 @@ impl Side {
         let path = format!("/taxii2/api/collections/{}/objects/", group.uuid());
         let posted = owner.post(&path, TAXII, envelope(&[object])).await.expect(202).json();
         let status = posted["id"].as_str().unwrap().to_owned();
-        Self { member, group, indicator: id, warning, status, owner }
+        let event = misp_event(&owner, group).await;
+        Self { member, group, indicator: id, warning, status, event, owner }
     }
 }
 
@@ -112,6 +115,27 @@ async fn share(world: &World, owner: &Client, member: &str, group: GroupId) -> S
         1
     );
     id.to_string()
+}
+
+/// A MISP event, and an attribute and an object of it, by UUID.
+struct MispIds {
+    event: String,
+    attribute: String,
+    object: String,
+}
+
+/// Adds a MISP event to a group.
+async fn misp_event(owner: &Client, group: GroupId) -> MispIds {
+    let event = json!({"Event": {"info": "matrix", "published": true, "distribution": "1",
+        "Attribute": [{"type": "domain", "value": "matrix.evil-cdn.example", "to_ids": true}],
+        "Object": [{"name": "file", "meta-category": "file", "Attribute": [
+            {"type": "md5", "object_relation": "md5", "value": "0123456789abcdef0123456789abcdef", "to_ids": true}]}]}});
+    let request =
+        owner.change(Method::POST, "/misp/events/add").header("shieldwall-group", group.to_string());
+    let made = Answer::to(request.json(&event)).await.expect(200).json();
+    let text = |value: &Json| value["uuid"].as_str().expect("a UUID").to_owned();
+    let event = &made["Event"];
+    MispIds { event: text(event), attribute: text(&event["Attribute"][0]), object: text(&event["Object"][0]) }
 }
 
 fn sighting(world: &World, group: GroupId, indicator: &str) -> Json {
@@ -152,6 +176,8 @@ impl Stage {
     /// Sends what the route is for, so that whoever may succeeds; `None` for a route nobody thought of.
     async fn ask(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
         match route.face {
+            Face::Api if route.path.starts_with("/feeds/misp/") => self.ask_misp(route, reader, side).await,
+            Face::Misp => self.ask_misp(route, reader, side).await,
             Face::Api | Face::Stream => self.ask_api(route, reader, side).await,
             Face::Taxii => self.ask_taxii(route, reader, side).await,
             Face::Page | Face::Asset => self.ask_page(route, reader, side).await,
@@ -179,10 +205,14 @@ impl Stage {
                 | "/api/v1/groups"
                 | "/api/v1/searches"
                 | "/api/v1/tokens"
-                | "/api/v1/users",
+                | "/api/v1/users"
+                | "/api/v1/matrix"
+                | "/api/v1/exchange"
+                | "/api/v1/peers"
+                | "/api/v1/sources",
             ) => client.get(route.path).await,
             ("GET", "/api/v1/stream") => Answer::head_of(client.request(Method::GET, route.path)).await,
-            ("GET", "/api/v1/objects" | "/api/v1/ledger/entries") => {
+            ("GET", "/api/v1/objects" | "/api/v1/ledger/entries" | "/api/v1/held") => {
                 client.get(&format!("{}?group={group}", route.path)).await
             }
             ("GET", "/api/v1/warnings/{id}") => client.get(&format!("/api/v1/warnings/{warning}")).await,
@@ -206,6 +236,27 @@ impl Stage {
             ("GET", "/api/v1/ledger/{group}/verify") => {
                 client.get(&format!("/api/v1/ledger/{group}/verify")).await
             }
+            ("GET", "/api/v1/exchange/{group}") => client.get(&format!("/api/v1/exchange/{group}")).await,
+            ("POST", "/api/v1/exchange/{group}") => {
+                let hub = "hub--00000000-0000-5000-8000-000000000001";
+                let page = json!({"hub": hub, "realm": "real", "items": []});
+                client.post_json(&format!("/api/v1/exchange/{group}"), &page).await
+            }
+            ("POST", "/api/v1/peers") => client.post_json(route.path, &new_peer(&name, side)).await,
+            ("POST", "/api/v1/sources") => client.post_json(route.path, &new_source(&name, side)).await,
+            (_, path) if path.starts_with("/api/v1/peers/{id}") => {
+                let path = path.replace("{id}", &self.fresh_peer(side).await);
+                match (route.method.as_str(), path.ends_with("/pause")) {
+                    ("POST", true) => client.post_json(&path, &json!({"paused": true})).await,
+                    _ => Answer::to(client.change(route.method.clone(), &path)).await,
+                }
+            }
+            (_, path) if path.starts_with("/api/v1/sources/{id}") => {
+                let path = path.replace("{id}", &self.fresh_source(side).await);
+                let request = client.change(route.method.clone(), &path);
+                let takes = path.ends_with("/run") || path.ends_with("/preview");
+                Answer::to(if takes { request.body("198.51.100.9") } else { request }).await
+            }
             ("POST", "/api/v1/sightings") => {
                 let key = format!("key-of-cell-{}", world.number());
                 let request = client.change(Method::POST, route.path).header("idempotency-key", key);
@@ -223,10 +274,20 @@ impl Stage {
                     )
                     .await
             }
+            ("POST", "/api/v1/warnings/acknowledge") => {
+                client.post_json(route.path, &json!({"warnings": [warning], "taken": "by-person"})).await
+            }
             ("POST", "/api/v1/objects") => {
                 client
                     .post(&format!("/api/v1/objects?group={group}"), "text/plain", value(world).to_string())
                     .await
+            }
+            ("POST", "/api/v1/objects/preview") => {
+                let path = format!("/api/v1/objects/preview?group={group}");
+                client.post(&path, "text/plain", value(world).to_string()).await
+            }
+            ("POST", "/api/v1/objects/bundle") => {
+                client.post_json(route.path, &json!({"ids": [object]})).await
             }
             ("POST", "/api/v1/objects/{id}/recall") => {
                 let fresh = share(world, &side.owner, side.member, group).await;
@@ -236,6 +297,19 @@ impl Stage {
                         &json!({"group": group, "reason": "a mistake"}),
                     )
                     .await
+            }
+            ("GET", "/feeds/{format}") => client.get(&format!("/feeds/plain?group={group}")).await,
+            ("POST", "/api/v1/held/release" | "/api/v1/held/reject") => {
+                let key = self.fresh_hold(side).await;
+                let decide = json!({"group": group, "key": key, "reason": "a mistake"});
+                client.post_json(route.path, &decide).await
+            }
+            ("GET", "/api/v1/indicators/{id}/life") => {
+                client.get(&format!("/api/v1/indicators/{object}/life")).await
+            }
+            ("POST", "/api/v1/indicators/{id}/dispute") => {
+                let dispute = json!({"group": group, "reason": "ours"});
+                client.post_json(&format!("/api/v1/indicators/{object}/dispute"), &dispute).await
             }
             ("POST", "/api/v1/members") => {
                 client.post_json(route.path, &json!({"name": name, "kind": "partner"})).await
@@ -271,10 +345,38 @@ impl Stage {
         row.and_then(|rest| rest.split('/').next()).map_or_else(|| ABSENT.to_owned(), str::to_owned)
     }
 
+    async fn fresh_peer(&self, side: &Side) -> String {
+        let new = new_peer(&format!("name {}", self.world.number()), side);
+        let made = self.world.operator().post_json("/api/v1/peers", &new).await.expect(200).json();
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn fresh_source(&self, side: &Side) -> String {
+        let new = new_source(&format!("name {}", self.world.number()), side);
+        let made = side.owner.post_json("/api/v1/sources", &new).await.expect(200).json();
+        made["id"].as_str().unwrap().to_owned()
+    }
+
     async fn fresh_token(&self, side: &Side) -> String {
         let new = json!({"label": "to revoke", "member": side.member, "role": "observer"});
         let made = self.world.operator().post_json("/api/v1/tokens", &new).await.expect(200).json();
         made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Something held back on `side`, sent by the other member of its group; what it is known by.
+    async fn fresh_hold(&self, side: &Side) -> String {
+        let world = &self.world;
+        let other = if side.member == "LU" { "EE" } else { "FR" };
+        let bad = domain(&format!("n{}.google.com", world.number()));
+        let (id, object) = indicator(world.member(other).id, &bad, IndicatorRole::Malicious, world.now());
+        let sender = world.token(other, Role::Analyst).await;
+        let path = format!("/api/v1/objects?group={}", side.group);
+        let report = sender.post(&path, "application/json", bundle(&[object])).await.expect(200).json();
+        assert_eq!(report["held"].as_array().map(Vec::len), Some(1), "{report}");
+        let held = sender.get_json(&format!("/api/v1/held?group={}", side.group)).await;
+        let all = held["held"].as_array().unwrap();
+        let ours = all.iter().find(|one| one["id"] == id.as_str()).expect("it is held back");
+        ours["key"].as_str().unwrap().to_owned()
     }
 
     async fn ask_taxii(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
@@ -306,6 +408,54 @@ impl Stage {
         })
     }
 
+    /// One recipe for the whole face: a path made of the side's ids, and a body by what the path is for. What takes
+    /// something away gets something fresh to take.
+    async fn ask_misp(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
+        let client = &reader.program;
+        let takes = ["/edit/", "/delete/", "/unpublish/"].iter().any(|part| route.path.contains(part))
+            || route.path == "/misp/events/{id}" && route.method != Method::GET;
+        let fresh = if takes { Some(misp_event(&side.owner, side.group).await) } else { None };
+        let ids = fresh.as_ref().unwrap_or(&side.event);
+        let of = match route.path.split('/').nth(2)? {
+            "users" => "me",
+            "attributes" | "sightings" => &ids.attribute,
+            "objects" => &ids.object,
+            _ => &ids.event,
+        };
+        let path = route
+            .path
+            .replace("{id}", of)
+            .replace("{event}", &ids.event)
+            .replace("{options}", "breakOnDuplicate:0")
+            .replace("{file}", &format!("{}.json", ids.event));
+        let group = side.group.to_string();
+        let body = match path.split('/').nth(3).unwrap_or_default() {
+            "add" if path.starts_with("/misp/events/") => json!({"info": "added", "distribution": "1"}),
+            "add" if path.starts_with("/misp/attributes/") => {
+                json!({"type": "domain", "value": value(&self.world).to_string()})
+            }
+            "add" if path.starts_with("/misp/objects/") => json!({"name": "file", "Attribute": []}),
+            "add" if path.starts_with("/misp/tags/") => json!({"name": "tag"}),
+            "add" => json!({"uuid": ids.attribute, "source": "matrix"}),
+            "edit" if path.starts_with("/misp/attributes/") => json!({"comment": "changed"}),
+            "edit" if path.starts_with("/misp/objects/") => json!({"comment": "changed"}),
+            "attachTagToObject" | "removeTagFromObject" => json!({"uuid": ids.event, "tag": "seen"}),
+            "listSightings" => json!({"context": "attribute", "id": ids.attribute}),
+            "checkValue" => json!(["192.0.2.1"]),
+            "search" => json!({"tagname": "seen"}),
+            "restSearch" => json!({"returnFormat": "json", "eventid": ids.event}),
+            _ => json!({"info": "changed"}),
+        };
+        let request = match route.method {
+            Method::GET if path.starts_with("/feeds/") => {
+                client.request(Method::GET, &format!("{path}?group={group}"))
+            }
+            Method::GET => client.request(Method::GET, &path),
+            _ => client.change(route.method.clone(), &path).header("shieldwall-group", &group).json(&body),
+        };
+        Some(Answer::to(request).await)
+    }
+
     async fn ask_page(&self, route: &Route, reader: &Reader, side: &Side) -> Option<Answer> {
         let (client, world) = (reader.at_page(), &self.world);
         let name = format!("name {}", world.number());
@@ -320,6 +470,10 @@ impl Stage {
                 | "/fragments/warnings"
                 | "/fragments/sensors"
                 | "/intelligence"
+                | "/intelligence/matrix"
+                | "/intelligence/import"
+                | "/intelligence/feeds"
+                | "/intelligence/held"
                 | "/intelligence/saved"
                 | "/warnings"
                 | "/sensors"
@@ -327,6 +481,8 @@ impl Stage {
                 | "/tokens"
                 | "/people"
                 | "/ledger"
+                | "/intelligence/peers"
+                | "/intelligence/sources"
                 | "/sign-in",
             ) => client.get(route.path).await,
             ("GET", "/assets/{file}") => client.get(&format!("/assets/{}", self.asset)).await,
@@ -362,6 +518,15 @@ impl Stage {
                 again.at_page().post_form("/sign-out", &[]).await
             }
             ("GET", "/intelligence/{id}") => client.get(&format!("/intelligence/{object}")).await,
+            ("GET", "/intelligence/graph") => client.get(&format!("/intelligence/graph?id={object}")).await,
+            ("GET", "/intelligence/{id}/versions") => {
+                client.get(&format!("/intelligence/{object}/versions")).await
+            }
+            ("POST", "/intelligence/import") => {
+                let (group, value) = (group.to_string(), value(world).to_string());
+                let fields = [("step", "share"), ("group", &*group), ("content", &*value)];
+                client.post_form("/intelligence/import", &fields).await
+            }
             ("POST", "/intelligence/{id}/recall") => {
                 let fresh = share(world, &side.owner, side.member, group).await;
                 let fields =
@@ -369,6 +534,22 @@ impl Stage {
                 client
                     .post_form(
                         &format!("/intelligence/{fresh}/recall"),
+                        &fields.each_ref().map(|(n, v)| (*n, v.as_str())),
+                    )
+                    .await
+            }
+            ("POST", "/intelligence/held") => {
+                let key = self.fresh_hold(side).await;
+                let fields = [("group", group.to_string()), ("key", key), ("do", "release".into())];
+                client
+                    .post_form("/intelligence/held", &fields.each_ref().map(|(n, v)| (*n, v.as_str())))
+                    .await
+            }
+            ("POST", "/intelligence/{id}/dispute") => {
+                let fields = [("group", group.to_string()), ("reason", "ours".into())];
+                client
+                    .post_form(
+                        &format!("/intelligence/{object}/dispute"),
                         &fields.each_ref().map(|(n, v)| (*n, v.as_str())),
                     )
                     .await
@@ -390,6 +571,30 @@ impl Stage {
                 let fields =
                     [("name", name.as_str()), ("ceiling", "GREEN"), ("names", "hidden"), ("members", "PT")];
                 client.post_form("/groups", &fields).await
+            }
+            ("POST", "/intelligence/peers") => {
+                let group = group.to_string();
+                let fields = [
+                    ("name", name.as_str()),
+                    ("kind", "hub"),
+                    ("url", "http://127.0.0.1:9/"),
+                    ("member", side.member),
+                    ("group", group.as_str()),
+                ];
+                client.post_form(route.path, &fields).await
+            }
+            ("POST", path) if path.starts_with("/intelligence/peers/{id}") => {
+                let path = path.replace("{id}", &self.fresh_peer(side).await);
+                client.post_form(&path, &[("paused", "yes")]).await
+            }
+            ("POST", "/intelligence/sources") => {
+                let group = group.to_string();
+                let fields = [("name", name.as_str()), ("format", "plain"), ("group", group.as_str())];
+                client.post_form(route.path, &fields).await
+            }
+            ("POST", path) if path.starts_with("/intelligence/sources/{id}") => {
+                let path = path.replace("{id}", &self.fresh_source(side).await);
+                client.post_form(&path, &[("content", "198.51.100.9")]).await
             }
             ("POST", "/tokens") => {
                 let fields =
@@ -415,6 +620,17 @@ impl Stage {
             _ => return None,
         })
     }
+}
+
+/// A peer of this side that rests before its first run is due: nobody answers there.
+fn new_peer(name: &str, side: &Side) -> Json {
+    json!({"name": name, "kind": "hub", "url": "http://127.0.0.1:9/", "member": side.member,
+        "groups": [{"group": side.group}], "interval_seconds": 86_400})
+}
+
+/// A source of this side whose content is handed in.
+fn new_source(name: &str, side: &Side) -> Json {
+    json!({"name": name, "format": "plain", "group": side.group})
 }
 
 /// What came of one request, in a word or two.

@@ -25,17 +25,17 @@ use crate::support::{Answer, Client, World, within};
 #[derive(Clone)]
 struct Receiver {
     answers: Arc<Mutex<VecDeque<u16>>>,
-    came: mpsc::UnboundedSender<(HeaderMap, String)>,
+    came: mpsc::Sender<(HeaderMap, String)>,
 }
 
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: String) -> StatusCode {
-    receiver.came.send((headers, body)).unwrap();
+    receiver.came.send((headers, body)).await.unwrap();
     let answer = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
     StatusCode::from_u16(answer).unwrap()
 }
 
-async fn receiver(answers: &[u16]) -> (SocketAddr, mpsc::UnboundedReceiver<(HeaderMap, String)>) {
-    let (came, coming) = mpsc::unbounded_channel();
+async fn receiver(answers: &[u16]) -> (SocketAddr, mpsc::Receiver<(HeaderMap, String)>) {
+    let (came, coming) = mpsc::channel(64);
     let state = Receiver { answers: Arc::new(Mutex::new(answers.iter().copied().collect())), came };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -45,8 +45,8 @@ async fn receiver(answers: &[u16]) -> (SocketAddr, mpsc::UnboundedReceiver<(Head
 }
 
 /// A mail server that takes everything (RFC 5321, as much of it as a client needs).
-async fn mail_server() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
-    let (came, coming) = mpsc::unbounded_channel();
+async fn mail_server() -> (SocketAddr, mpsc::Receiver<String>) {
+    let (came, coming) = mpsc::channel(64);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -60,7 +60,7 @@ async fn mail_server() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
                     let answer = match line.trim_end() {
                         "." if in_data => {
                             in_data = false;
-                            came.send(std::mem::take(&mut mail)).unwrap();
+                            came.send(std::mem::take(&mut mail)).await.unwrap();
                             "250 taken\r\n"
                         }
                         _ if in_data => {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value as Json, json};
+use shieldwall_hub::taxii::collection_id;
 use shieldwall_model::access::Role;
 use shieldwall_model::id::GroupId;
 use shieldwall_model::indicator::IndicatorRole;
@@ -11,18 +12,18 @@ use shieldwall_model::indicator::IndicatorRole;
 use crate::support::stix::{bundle, domain, envelope, indicator};
 use crate::support::{Client, World};
 
-/// The Python that has the clients; `None` when they are left out on purpose.
-fn python() -> Option<PathBuf> {
+/// The Python that has the clients; `None` when they are left out on purpose, `what` among them.
+pub(crate) fn python(what: &str) -> Option<PathBuf> {
     if let Some(python) = std::env::var_os("SHIELDWALL_PYTHON") {
         return Some(python.into());
     }
     let without = std::env::var("SHIELDWALL_WITHOUT").unwrap_or_default();
     assert!(
         without.split_whitespace().any(|part| part == "clients"),
-        "SHIELDWALL_PYTHON is not set: `make test` installs taxii2-client and sets it; by hand, make a virtual environment, \
+        "SHIELDWALL_PYTHON is not set: `make test` installs taxii2-client and PyMISP and sets it; by hand, make a virtual environment, \
          `pip install -r scripts/requirements.txt` and name its python. To leave this test out: SHIELDWALL_WITHOUT=clients"
     );
-    eprintln!("LEFT OUT, as SHIELDWALL_WITHOUT asks: the walk of a TAXII client that is not ours");
+    eprintln!("LEFT OUT, as SHIELDWALL_WITHOUT asks: {what}");
     None
 }
 
@@ -30,7 +31,7 @@ fn walk(python: &Path, world: &World, client: &Client, group: GroupId, envelope:
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients/taxii_walk.py");
     let output = Command::new(python)
         .arg(script)
-        .args([format!("{}/taxii2/", world.url()), group.uuid().to_string()])
+        .args([format!("{}/taxii2/", world.url()), collection_id(group).to_string()])
         .arg(envelope)
         .env("SHIELDWALL_TOKEN", client.secret())
         .env("NO_PROXY", "*")
@@ -44,7 +45,7 @@ fn walk(python: &Path, world: &World, client: &Client, group: GroupId, envelope:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn taxii2_client_walks_from_discovery_to_the_last_object() {
-    let Some(python) = python() else { return };
+    let Some(python) = python("taxii2-client's walk") else { return };
     let world = World::start().await;
     let group = world.group("Baltic desk", "AMBER", "shown", &["LU", "EE"]).await.id;
     let analyst = world.token("LU", Role::Analyst).await;
@@ -94,6 +95,11 @@ async fn taxii2_client_walks_from_discovery_to_the_last_object() {
         (&json!(true), &json!(0)),
         "posted, read back as it was, deleted"
     );
+    let checks = told["checks"].as_object().expect("the client's checks");
+    let failed: Vec<&String> =
+        checks.iter().filter(|(_, held)| **held != true).map(|(name, _)| name).collect();
+    assert!(failed.is_empty() && checks.len() > 30, "{failed:?} of {}", checks.len());
+    println!("taxii2-client: {} more questions answered as they should be", checks.len());
     println!(
         "taxii2-client read 173 objects in {} pages in {:.3} s",
         told["object_pages"],

@@ -294,12 +294,13 @@ fn hashes(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
             continue;
         };
         if let Some(digits) = scalar::hash_digits(algorithm) {
-            if hash.len() != digits || !scalar::is_hex(hash) {
+            if !scalar::is_hash(algorithm, hash) {
                 out.refuse(&path, Code::Value, format!("no {algorithm}: write {digits} hexadecimal digits"));
             }
         } else if !scalar::is_dictionary_key(algorithm) {
             out.refuse(&path, Code::Value, "no name of a hash algorithm: use a-z, A-Z, 0-9, `-` and `_`");
         } else if !ov::HASH_ALGORITHM.contains(&algorithm) {
+            out.respelled |= scalar::hash_spelling(algorithm).is_some_and(|name| scalar::is_hash(name, hash));
             let reason = "a hash algorithm outside the standard's vocabulary (it writes `SHA-256`)";
             out.warn(&path, Code::Vocabulary, reason);
         }

@@ -34,7 +34,7 @@ pub(super) fn object(
     }
     let indicator = if id.object_type() == "indicator" { Some(indicator(fields, out)?) } else { None };
     let created = at(fields, "created");
-    let marking_ids = marking_ids(fields, out)?;
+    let markings = markings(fields, out)?;
     Some(Object {
         index: 0,
         spec_version,
@@ -42,8 +42,11 @@ pub(super) fn object(
         created,
         revoked: super::check::is_true(fields.get("revoked")),
         created_by: fields.text("created_by_ref").and_then(|id| id.parse().ok()),
-        tlp: Tlp::strictest(marking_ids.iter().map(ObjectId::as_str)),
-        marking_ids,
+        tlp: markings.whole,
+        parts_tlp: markings.parts,
+        outdated: spec_version == SpecVersion::V20 || markings.tlp_1,
+        marking_ids: markings.ids,
+        deterministic: out.deterministic,
         title: title(&id, fields),
         text: walk.text,
         references: walk.references,
@@ -82,19 +85,46 @@ fn indicator(fields: &Fields<'_>, out: &mut Findings) -> Option<Indicator> {
         pattern_type: pattern_type.to_owned(),
         valid_from: at(fields, "valid_from")?,
         valid_until: at(fields, "valid_until"),
+        confidence: match fields.get("confidence") {
+            Some(Json::Integer(said)) => u8::try_from(*said).ok().map(|said| said.min(100)),
+            _ => None,
+        },
+        labels: ["labels", "indicator_types"]
+            .iter()
+            .flat_map(|name| fields.get(name).map_or(&[][..], Json::as_list))
+            .filter_map(|word| word.as_str().map(str::to_owned))
+            .collect(),
     })
 }
 
-/// Every marking of the whole and of parts, each once; `None` together with the problem that there are too many.
-fn marking_ids(fields: &Fields<'_>, out: &mut Findings) -> Option<Vec<ObjectId>> {
+/// The markings an object refers to.
+#[derive(Default)]
+struct Markings {
+    /// Each once, in order.
+    ids: Vec<ObjectId>,
+    /// The strictest TLP label on the whole.
+    whole: Option<Tlp>,
+    /// The strictest TLP label on a part.
+    parts: Option<Tlp>,
+    /// Whether one of them is of TLP 1.
+    tlp_1: bool,
+}
+
+/// Every marking of the whole and of parts; `None` together with the problem that there are too many.
+fn markings(fields: &Fields<'_>, out: &mut Findings) -> Option<Markings> {
     let whole = fields.get("object_marking_refs").map_or(&[][..], Json::as_list).iter();
     let parts = fields.get("granular_markings").map_or(&[][..], Json::as_list).iter();
-    let parts = parts.filter_map(|part| part.as_object()?.get("marking_ref"));
-    let (mut ids, mut seen, mut count) = (Vec::new(), BTreeSet::new(), 0);
-    for id in whole.chain(parts).filter_map(Json::as_str) {
+    let parts = parts.filter_map(|part| part.as_object()?.text("marking_ref"));
+    let all = whole.filter_map(|id| Some((false, id.as_str()?))).chain(parts.map(|id| (true, id)));
+    let (mut markings, mut seen, mut count) = (Markings::default(), BTreeSet::new(), 0);
+    for (on_part, id) in all {
         count += 1;
+        let tlp = Tlp::from_marking_id(id);
+        let strictest = if on_part { &mut markings.parts } else { &mut markings.whole };
+        *strictest = tlp.max(*strictest);
+        markings.tlp_1 |= tlp.is_some_and(|tlp| tlp.marking_id() != id);
         if seen.insert(id) {
-            ids.extend(id.parse::<ObjectId>());
+            markings.ids.extend(id.parse::<ObjectId>());
         }
     }
     if count > REFERENCES_MAX {
@@ -103,7 +133,7 @@ fn marking_ids(fields: &Fields<'_>, out: &mut Findings) -> Option<Vec<ObjectId>>
         out.refuse(&Path::Root.key("object_marking_refs"), Code::LimitReferences, reason);
         return None;
     }
-    Some(ids)
+    Some(markings)
 }
 
 /// Goes through the whole object once for its words and its references.

@@ -23,12 +23,14 @@ pub(super) fn check(row: &Type, fields: &Fields<'_>, out: &mut Findings) {
             row.name
         );
         out.warn(&Path::Root.key("id"), Code::IdNotDeterministic, reason);
+    } else {
+        out.deterministic = true;
     }
 }
 
 /// The UUID an observable's content gives; `None` where the standard leaves it open (nothing identifying is there) or
 /// where a very large or very small number stands among it.
-fn id_of(row: &Type, fields: &Fields<'_>) -> Option<Uuid> {
+pub(super) fn id_of(row: &Type, fields: &Fields<'_>) -> Option<Uuid> {
     let mut parts: Vec<(&str, String)> = Vec::new();
     for name in row.identity {
         let Some(value) = fields.get(name) else { continue };

@@ -248,10 +248,7 @@ pub(super) const TYPES: &[Type] = &[
             may("analysis_sco_refs", Kind::List(&Kind::Id(Targets::Observable))),
             may("sample_ref", Kind::Id(Targets::Observable)),
         ],
-        &[
-            Rule::AnyOf(&["result", "analysis_sco_refs"]),
-            Rule::NotBefore("analysis_ended", "analysis_started"),
-        ],
+        &[Rule::AnyOf(&["result", "analysis_sco_refs"])],
     ),
     domain(
         "note",

@@ -76,12 +76,24 @@ codes! {
     TimeOrder = "stix.time.order",
     /// A time not precise to the millisecond, which section 3.2 asks for (warning; see the crate's leniencies).
     TimePrecision = "stix.time.precision",
+    /// A part marked too strictly for where it should go, and the object cannot go without it.
+    RequiredPart = "stix.marking.required_part",
     /// A TLP 1 marking that is not one of the standard's four (section 7.2.1.4).
     Tlp = "stix.marking.tlp",
     /// The type's name breaks section 3.1.
     TypeName = "stix.type.name",
+    /// Something that has no versions is held with other properties, and what is held stays (warning).
+    UnversionedHeld = "stix.unversioned.held",
+    /// It was STIX 2.0 and is kept as 2.1 (warning).
+    UpgradedSpec = "stix.upgraded.2-0",
+    /// A hash's name was spelled otherwise than the standard does and is kept in the standard's spelling (warning).
+    UpgradedHashName = "stix.upgraded.hash-name",
+    /// A TLP 1 marking was exchanged for its TLP 2.0 one (warning).
+    UpgradedTlp = "stix.upgraded.tlp-1",
     /// Not a URL (RFC 3986; warning: what is malformed can still be what was seen).
     Url = "stix.url",
+    /// A marking definition is marked with itself (section 3.2).
+    MarkingCycle = "stix.marking.cycle",
     /// A value outside the suggested vocabulary (warning).
     Vocabulary = "stix.vocabulary",
 }
@@ -138,6 +150,10 @@ impl<'p> Path<'p> {
 pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
+    /// A hash's name is spelled otherwise than the standard does.
+    pub(crate) respelled: bool,
+    /// The object's id is the one its content gives.
+    pub(crate) deterministic: bool,
 }
 
 impl Findings {

@@ -4,7 +4,7 @@ use shieldwall_model::marking::Tlp;
 
 use super::domain::{COMMON, CREATED_BY, EXTERNAL_REFERENCES, MARKING_REFS};
 use super::finding::{Code, Findings, Path};
-use super::json::{Fields, quoted};
+use super::json::{Fields, Json, quoted};
 use super::schema::{Category, Kind, Property, Rule, TEXTS, Targets, Type, may, must};
 use super::vocabulary as ov;
 
@@ -52,10 +52,10 @@ pub(super) const TYPES: &[Type] = &[
         MARKING_COMMON,
         &[may("name", Kind::Text), may("definition_type", Kind::Text), may("definition", Kind::AnyObject)],
         &[
-            Rule::AnyOf(&["definition", "extensions"]),
-            Rule::Needs("definition", "definition_type"),
-            Rule::Needs("definition_type", "definition"),
+            Rule::Own(defined_here_or_by_extension),
             Rule::Own(definition_fits_its_type),
+            Rule::Own(tlp_2_is_official),
+            Rule::Own(not_marked_with_itself),
         ],
     ),
     meta(
@@ -83,6 +83,22 @@ pub(super) const TYPES: &[Type] = &[
     ),
 ];
 
+/// Section 7.2.1: without `extensions`, both the definition and its type MUST be there.
+fn defined_here_or_by_extension(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
+    if fields.has("extensions") {
+        return;
+    }
+    for name in ["definition_type", "definition"] {
+        if !fields.has(name) {
+            out.refuse(
+                &path.key(name),
+                Code::Missing,
+                format!("without `extensions`, `{name}` is required: add it"),
+            );
+        }
+    }
+}
+
 /// Section 7.2.1.3 and 7.2.1.4: a statement holds its text; TLP 1 is one of four objects fixed by the standard.
 fn definition_fits_its_type(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
     let Some(definition) = fields.get("definition").and_then(|value| value.as_object()) else { return };
@@ -107,6 +123,40 @@ fn definition_fits_its_type(fields: &Fields<'_>, path: &Path<'_>, out: &mut Find
             }
         }
         _ => {}
+    }
+}
+
+/// The TLP 2.0 extension's own text: its five markings are fixed objects, and nobody else makes one.
+fn tlp_2_is_official(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
+    let Some(ours) = fields.get("extensions").and_then(|all| all.as_object()?.get(Tlp::EXTENSION_ID)) else {
+        return;
+    };
+    let stated = ours.as_object().and_then(|ours| ours.text("tlp_2_0")).unwrap_or("");
+    let official = Tlp::ALL.into_iter().find(|tlp| fields.text("id") == Some(tlp.marking_id()));
+    if official.is_none() || stated.parse().ok() != official {
+        let reason = format!(
+            "{:?} with this id is none of the five TLP 2.0 markings: refer to the official object instead of making one",
+            quoted(stated)
+        );
+        out.refuse(&path.key("extensions"), Code::Tlp, reason);
+    }
+}
+
+/// Section 3.2: a marking definition may be marked, but not with itself.
+fn not_marked_with_itself(fields: &Fields<'_>, path: &Path<'_>, out: &mut Findings) {
+    let id = fields.text("id");
+    let reason = "a marking definition is marked with itself: remove the reference";
+    let whole = path.key("object_marking_refs");
+    for (at, marking) in fields.get("object_marking_refs").map_or(&[][..], Json::as_list).iter().enumerate() {
+        if marking.as_str() == id {
+            out.refuse(&whole.index(at), Code::MarkingCycle, reason);
+        }
+    }
+    let parts = path.key("granular_markings");
+    for (at, part) in fields.get("granular_markings").map_or(&[][..], Json::as_list).iter().enumerate() {
+        if part.as_object().is_some_and(|part| part.text("marking_ref") == id) {
+            out.refuse(&parts.index(at).key("marking_ref"), Code::MarkingCycle, reason);
+        }
     }
 }
 

@@ -12,10 +12,11 @@
 //!   are not judged, for the same reason.
 //! - A bundle without a valid `id`: warning on the container; a bundle is a wrapping and is not kept.
 //! - A `spec_version` absent on a type that STIX 2.0 knew: read as 2.0 (section 3.2), and then only identity, times,
-//!   references and property types are checked.
+//!   references and property types are checked. At the door it is then written as 2.1 ([`upgrade`]) and checked in full.
 
 mod check;
 mod custom;
+mod cut;
 mod describe;
 mod deterministic;
 mod domain;
@@ -24,8 +25,12 @@ mod json;
 mod meta;
 mod observable;
 mod read;
+mod revoke;
+mod same;
 mod scalar;
 mod schema;
+mod text;
+mod upgrade;
 mod vocabulary;
 
 use std::borrow::Cow;
@@ -37,9 +42,13 @@ use shieldwall_model::limits::{BUNDLE_FILE_BYTES_MAX, ENVELOPE_OBJECTS_MAX};
 use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
+pub use self::cut::{Cut, cut};
 pub use self::finding::{Code, Problem};
 pub(crate) use self::json::{Fields, Json};
 pub use self::read::{read_bundle, read_envelope};
+pub use self::revoke::revoked;
+pub use self::same::{is_same, read_one};
+pub use self::upgrade::{Taken, upgrade};
 use crate::role::IndicatorRole;
 
 /// The version given to objects that have none of their own (observables have neither `modified` nor `created`):
@@ -86,9 +95,16 @@ pub struct Object {
     pub created_by: Option<ObjectId>,
     /// Every marking it refers to, on the whole or on parts of it, each once.
     pub marking_ids: Vec<ObjectId>,
-    /// The strictest TLP label among [`marking_ids`](Self::marking_ids), TLP 1 included. A label on a part counts for
-    /// the whole as long as parts are not cut out for readers.
+    /// The strictest TLP label on the whole of it, TLP 1 included. Labels on parts do not count: whoever may not see a
+    /// part gets the object without it ([`cut`]).
     pub tlp: Option<Tlp>,
+    /// The strictest TLP label among its granular markings.
+    pub parts_tlp: Option<Tlp>,
+    /// Whether something of it is of STIX 2.0 or TLP 1, or a hash's name is spelled otherwise than the standard does:
+    /// [`upgrade`] brings it up to date.
+    pub outdated: bool,
+    /// Whether it is an observable under the id its content gives (section 2.9): the same one for whoever saw it.
+    pub deterministic: bool,
     /// What to call it: its name, or a short label made for its type; at most
     /// [`NAME_BYTES_MAX`](shieldwall_model::limits::NAME_BYTES_MAX) bytes.
     pub title: String,
@@ -155,6 +171,10 @@ pub struct Indicator {
     pub valid_from: Timestamp,
     /// Until when it holds, if it says.
     pub valid_until: Option<Timestamp>,
+    /// How sure its creator is, 0 to 100, if it says (STIX 2.1 appendix A).
+    pub confidence: Option<u8>,
+    /// Its labels and indicator types.
+    pub labels: Vec<String>,
 }
 
 /// An object that was not taken, and why.

@@ -146,13 +146,14 @@ impl Intake {
     }
 }
 
-struct Refused {
-    id: Option<String>,
-    problems: Vec<Problem>,
+/// An object that was not taken.
+pub(super) struct Refused {
+    pub(super) id: Option<String>,
+    pub(super) problems: Vec<Problem>,
 }
 
-/// Checks one object by itself.
-fn checked(raw: &str) -> Result<Object, Box<Refused>> {
+/// Checks one object by itself; its bytes are the whole of `raw`.
+pub(super) fn checked(raw: &str) -> Result<Object, Box<Refused>> {
     let mut out = Findings::default();
     if raw.len() > OBJECT_BYTES_MAX {
         let reason = format!("{} bytes; an object may have {OBJECT_BYTES_MAX}: shorten it", raw.len());
@@ -172,6 +173,8 @@ fn checked(raw: &str) -> Result<Object, Box<Refused>> {
     match described {
         Some(mut object) if out.problems.is_empty() => {
             object.warnings = out.warnings;
+            object.outdated |= out.respelled;
+            object.bytes = 0..raw.len();
             Ok(object)
         }
         _ => {

@@ -162,6 +162,21 @@ pub(crate) fn hash_digits(algorithm: &str) -> Option<usize> {
     })
 }
 
+/// Whether this can be a hash of the algorithm (section 10.8); for names of no fixed length, anything can.
+pub(crate) fn is_hash(algorithm: &str, hash: &str) -> bool {
+    hash_digits(algorithm).is_none_or(|digits| hash.len() == digits && is_hex(hash))
+}
+
+/// The standard's spelling (section 10.8) of a hash algorithm's name that is spelled otherwise: `sha256`, `SHA_256`,
+/// `md5`, `ssdeep`. `None` for the standard's own and for algorithms it does not know.
+pub(crate) fn hash_spelling(name: &str) -> Option<&'static str> {
+    let plain = |name: &str| {
+        name.bytes().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_uppercase()).collect::<Vec<u8>>()
+    };
+    let wanted = plain(name);
+    super::vocabulary::HASH_ALGORITHM.iter().copied().find(|known| *known != name && plain(known) == wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,8 +33,9 @@ pub(crate) const EXTENSION_TYPE: &[&str] =
 pub(crate) const GROUPING_CONTEXT: &[&str] = &["suspicious-activity", "malware-analysis", "unspecified"];
 pub(crate) const HASH_ALGORITHM: &[&str] =
     &["MD5", "SHA-1", "SHA-256", "SHA-512", "SHA3-256", "SHA3-512", "SSDEEP", "TLSH"];
+/// The standard's text ends in `unspecified`, the OASIS schemas and library in `unknown`: neither is worth a warning.
 pub(crate) const IDENTITY_CLASS: &[&str] =
-    &["individual", "group", "system", "organization", "class", "unspecified"];
+    &["individual", "group", "system", "organization", "class", "unspecified", "unknown"];
 pub(crate) const IMPLEMENTATION_LANGUAGE: &[&str] = &[
     "applescript",
     "bash",

@@ -6,6 +6,8 @@ use super::TaxiiError;
 pub const MEDIA_TYPE: &str = "application/taxii+json;version=2.1";
 /// The media type of what a collection holds, as it stands in `media_types`.
 pub const STIX_MEDIA_TYPE: &str = "application/stix+json;version=2.1";
+/// The media type of the STIX 2.0 objects a collection holds.
+pub const STIX_20_MEDIA_TYPE: &str = "application/stix+json;version=2.0";
 
 /// Whether an `Accept` header lets us answer with [`MEDIA_TYPE`].
 ///

@@ -33,8 +33,8 @@ pub enum VersionMatch {
     At(Timestamp),
 }
 
-/// A query, understood. An empty list of alternatives means no filter, but for `versions` and `spec_versions`:
-/// see [`wants_version`](Self::wants_version) and [`wants_spec`](Self::wants_spec).
+/// A query, understood. An empty list of alternatives means no filter; without `versions`, the last one is meant where
+/// objects are asked for, and every one where versions are listed or deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// Only what was added after this time, not at it.
@@ -56,9 +56,11 @@ pub struct Query {
 impl Query {
     /// Understands the parameters of a request, percent-decoded by the caller.
     ///
-    /// A parameter that stands twice, a `match` field the endpoint does not have, an empty alternative, a time that is
-    /// none, a limit below 1: all are refused, since an answer to another question is worse than none (the standard
-    /// asks for 400 where the server did not understand the filter). Other unknown parameters are passed over.
+    /// A parameter that stands twice, a `match` field the standard does not have, an empty alternative, a version that
+    /// stands twice or beside `all`, a time that is none, a limit below 1: all are refused, since an answer to another
+    /// question is worse than none (section 3.4 asks for 400 where a parameter is malformed). Other unknown parameters
+    /// are passed over. Blanks around alternatives do not count, and a field of another endpoint is applied where it
+    /// makes sense: section 3.1 itself shows `match[type]` on one object, section 5.6 does not have it.
     ///
     /// # Errors
     /// [`TaxiiError::Parameter`].
@@ -69,106 +71,208 @@ impl Query {
         let mut query = Self::default();
         let mut seen: Vec<&str> = Vec::new();
         for (name, value) in pairs {
-            let wrong = |why| Err(TaxiiError::Parameter { name: name.chars().take(60).collect(), why });
-            let paged = endpoint != Endpoint::Delete;
-            let whole = matches!(endpoint, Endpoint::Objects | Endpoint::Manifest);
+            let wrong = |why| TaxiiError::Parameter { name: name.chars().take(60).collect(), why };
             let known = match name {
-                "added_after" | "limit" | "next" => paged,
-                "match[id]" | "match[type]" => whole,
-                "match[version]" => endpoint != Endpoint::Versions,
-                "match[spec_version]" => true,
+                "added_after" | "limit" | "next" | "match[id]" | "match[type]" => {
+                    endpoint != Endpoint::Delete
+                }
+                "match[version]" | "match[spec_version]" => true,
                 _ => false,
             };
             if !known {
                 if name.starts_with("match[") || name == "match" {
-                    return wrong("no filter of this endpoint; leave it out");
+                    return Err(wrong("no filter of this endpoint; leave it out"));
                 }
                 continue;
             }
             if seen.contains(&name) {
-                return wrong("stands twice; give it once, alternatives separated by commas");
+                return Err(wrong("stands twice; give it once, alternatives separated by commas"));
             }
             seen.push(name);
-            match name {
-                "added_after" => match Timestamp::parse(value) {
-                    Ok(time) => query.added_after = Some(time),
-                    Err(_) => return wrong("is no time; write one such as 2026-01-31T09:30:00.000000Z"),
-                },
-                "limit" => match value.parse::<u64>() {
-                    Ok(0) | Err(_) => return wrong("is no whole number of at least 1"),
-                    Ok(limit) => {
-                        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                        query.limit = Some(limit.min(PAGE_ITEMS_MAX));
-                    }
-                },
-                "next" if value.is_empty() => {
-                    return wrong("is empty; give what the last page said, or leave it out");
-                }
-                "next" => query.next = Some(value.to_owned()),
-                _ if value.split(',').any(str::is_empty) => {
-                    return wrong("has an empty alternative; leave it out");
-                }
-                "match[version]" => {
-                    for text in value.split(',') {
-                        match version(text) {
-                            Some(version) => query.versions.push(version),
-                            None => return wrong("takes first, last, all and times"),
-                        }
-                    }
-                }
-                _ => {
-                    let into = match name {
-                        "match[id]" => &mut query.ids,
-                        "match[type]" => &mut query.types,
-                        _ => &mut query.spec_versions,
-                    };
-                    into.extend(value.split(',').map(str::to_owned));
-                }
-            }
+            query.take(name, value.trim()).map_err(wrong)?;
         }
         Ok(query)
+    }
+
+    /// Takes in one parameter; the error says what is wrong with it.
+    fn take(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
+        match name {
+            "added_after" => self.added_after = Some(time(value).ok_or(NO_TIME)?),
+            "limit" => match value.parse::<u64>() {
+                Ok(0) | Err(_) => return Err("is no whole number of at least 1"),
+                Ok(limit) => {
+                    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                    self.limit = Some(limit.min(PAGE_ITEMS_MAX));
+                }
+            },
+            "next" if value.is_empty() => {
+                return Err("is empty; give what the last page said, or leave it out");
+            }
+            "next" => self.next = Some(value.to_owned()),
+            _ => {
+                let alternatives: Vec<&str> = value.split(',').map(str::trim).collect();
+                if alternatives.contains(&"") {
+                    return Err("has an empty alternative; leave it out");
+                }
+                let into = match name {
+                    "match[version]" => {
+                        self.versions = versions(&alternatives)?;
+                        return Ok(());
+                    }
+                    "match[id]" => &mut self.ids,
+                    "match[type]" => &mut self.types,
+                    _ => &mut self.spec_versions,
+                };
+                into.extend(alternatives.into_iter().map(str::to_owned));
+            }
+        }
+        Ok(())
     }
 
     /// How many items a page holds.
     pub fn page_items(&self) -> usize {
         self.limit.unwrap_or(PAGE_ITEMS_MAX)
     }
+}
 
-    /// Whether an object of this id and type is asked for.
-    pub fn wants(&self, id: &str, object_type: &str) -> bool {
-        let any = |of: &[String], wanted: &str| of.is_empty() || of.iter().any(|one| one == wanted);
-        any(&self.ids, id) && any(&self.types, object_type)
-    }
+const NO_TIME: &str = "is no time; write one such as 2026-01-31T09:30:00.000000Z";
 
-    /// Whether a version is asked for; without `match[version]` that is the last.
-    pub fn wants_version(&self, version: Timestamp, is_first: bool, is_last: bool) -> bool {
-        if self.versions.is_empty() {
-            return is_last;
+/// The alternatives of `match[version]` (section 3.4.1): none stands twice, and `all` stands alone.
+fn versions(alternatives: &[&str]) -> Result<Vec<VersionMatch>, &'static str> {
+    let mut versions = Vec::with_capacity(alternatives.len());
+    for text in alternatives {
+        let version = match *text {
+            "first" => VersionMatch::First,
+            "last" => VersionMatch::Last,
+            "all" => VersionMatch::All,
+            text => VersionMatch::At(time(text).ok_or("takes first, last, all and times")?),
+        };
+        if versions.contains(&version) {
+            return Err("names a version twice; name each once");
         }
-        self.versions.iter().any(|wanted| match wanted {
-            VersionMatch::First => is_first,
-            VersionMatch::Last => is_last,
-            VersionMatch::All => true,
-            VersionMatch::At(time) => *time == version,
-        })
+        versions.push(version);
     }
+    if versions.len() > 1 && versions.contains(&VersionMatch::All) {
+        return Err("has `all` beside others; `all` stands alone");
+    }
+    Ok(versions)
+}
 
-    /// Whether an object of this specification is asked for; without `match[spec_version]` that is the latest the
-    /// server has of it, so `is_latest`.
-    pub fn wants_spec(&self, spec_version: &str, is_latest: bool) -> bool {
-        if self.spec_versions.is_empty() {
-            is_latest
-        } else {
-            self.spec_versions.iter().any(|one| one == spec_version)
+/// A time as clients write it: RFC 3339 with any number of fraction digits and any offset, the `+` of an offset also as
+/// the blank that an unescaped query string makes of it, and a day alone for its beginning.
+fn time(text: &str) -> Option<Timestamp> {
+    const DAY: usize = "2026-01-31".len();
+    match Timestamp::parse(text) {
+        Ok(time) => Some(time),
+        Err(_) if text.len() == DAY => Timestamp::parse(&format!("{text}T00:00:00Z")).ok(),
+        Err(_) => {
+            let (rest, offset) = text.rsplit_once(' ')?;
+            Timestamp::parse(&format!("{rest}+{offset}")).ok().filter(|_| rest.len() > DAY)
         }
     }
 }
 
-fn version(text: &str) -> Option<VersionMatch> {
-    Some(match text {
-        "first" => VersionMatch::First,
-        "last" => VersionMatch::Last,
-        "all" => VersionMatch::All,
-        time => VersionMatch::At(Timestamp::parse(time).ok()?),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(endpoint: Endpoint, pairs: &[(&str, &str)]) -> Result<Query, String> {
+        Query::parse(endpoint, pairs.iter().copied()).map_err(|error| {
+            assert_eq!((error.http_status(), error.code()), (400, "taxii.parameter"));
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn times_are_read_as_clients_write_them() {
+        let wanted = Timestamp::parse("2026-01-31T09:30:00Z").unwrap();
+        for text in [
+            "2026-01-31T09:30:00Z",
+            "2026-01-31T09:30:00.0Z",
+            "2026-01-31T09:30:00.000Z",
+            "2026-01-31T09:30:00.000000Z",
+            "2026-01-31T09:30:00.000000000Z",
+            "2026-01-31t09:30:00z",
+            "2026-01-31T09:30:00+00:00",
+            "2026-01-31T11:30:00.000+02:00",
+            // What `+00:00` becomes when a client does not escape its query string.
+            "2026-01-31T09:30:00.000000 00:00",
+            " 2026-01-31T09:30:00Z ",
+        ] {
+            let query = parse(Endpoint::Objects, &[("added_after", text)]).unwrap();
+            assert_eq!(query.added_after, Some(wanted), "{text}");
+        }
+        assert_eq!(
+            parse(Endpoint::Objects, &[("added_after", "2026-01-31")]).unwrap().added_after,
+            Timestamp::parse("2026-01-31T00:00:00Z").ok()
+        );
+        // Cut to what is kept, towards the past: nothing added within that microsecond is passed over.
+        assert_eq!(
+            parse(Endpoint::Objects, &[("added_after", "2026-01-31T09:30:00.000000999Z")])
+                .unwrap()
+                .added_after,
+            Some(wanted)
+        );
+        for text in
+            ["", "yesterday", "1769851800", "2026-01-31T09:30:00", "2026-13-01", "2026-01-31T09:30:00Z,x"]
+        {
+            parse(Endpoint::Objects, &[("added_after", text)]).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn alternatives_are_separated_by_commas_and_blanks_do_not_count() {
+        let query = parse(
+            Endpoint::Manifest,
+            &[
+                ("match[type]", "indicator, malware"),
+                ("match[id]", "a,b"),
+                ("match[spec_version]", "2.0,2.1"),
+                ("match[version]", "first, 2016-01-01T01:01:01.000Z,last"),
+                ("unknown", "x"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            (query.types, query.ids),
+            (vec!["indicator".to_owned(), "malware".into()], vec!["a".to_owned(), "b".into()])
+        );
+        assert_eq!(query.spec_versions, ["2.0", "2.1"]);
+        let at = VersionMatch::At(Timestamp::parse("2016-01-01T01:01:01Z").unwrap());
+        assert_eq!(query.versions, [VersionMatch::First, at, VersionMatch::Last]);
+    }
+
+    #[test]
+    fn what_the_standard_forbids_is_malformed() {
+        for pairs in [
+            &[("limit", "0")][..],
+            &[("limit", "-1")],
+            &[("limit", "1.5")],
+            &[("limit", "")],
+            &[("next", "")],
+            &[("match[version]", "all,last")],
+            &[("match[version]", "last,last")],
+            &[("match[version]", "2016-01-01T01:01:01Z,2016-01-01T01:01:01.000Z")],
+            &[("match[version]", "newest")],
+            &[("match[type]", "indicator,")],
+            &[("match[type]", "indicator"), ("match[type]", "malware")],
+            &[("limit", "1"), ("limit", "1")],
+            &[("added_after", "2026-01-31T09:30:00Z"), ("added_after", "2026-01-31T09:30:00Z")],
+            &[("match[name]", "x")],
+            &[("match", "x")],
+        ] {
+            parse(Endpoint::Objects, pairs).unwrap_err();
+        }
+        for name in ["match[id]", "match[type]"] {
+            parse(Endpoint::Delete, &[(name, "x")]).unwrap_err();
+        }
+        assert_eq!(
+            parse(Endpoint::Delete, &[("match[version]", "first")]).unwrap().versions,
+            [VersionMatch::First]
+        );
+        assert_eq!(
+            parse(Endpoint::Objects, &[("limit", "18446744073709551615")]).unwrap().page_items(),
+            PAGE_ITEMS_MAX
+        );
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use shieldwall_model::time::Timestamp;
 
-use super::{MEDIA_TYPE, STIX_MEDIA_TYPE};
+use super::{MEDIA_TYPE, STIX_20_MEDIA_TYPE, STIX_MEDIA_TYPE, version_text};
 
 /// Discovery (section 4.1.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// A collection of STIX 2.1 objects.
+    /// A collection of STIX objects: 2.1, and 2.0 where a member still sends it.
     pub fn new(id: impl Into<String>, title: impl Into<String>, can_read: bool, can_write: bool) -> Self {
         Self {
             id: id.into(),
@@ -92,7 +92,7 @@ impl Collection {
             alias: None,
             can_read,
             can_write,
-            media_types: vec![STIX_MEDIA_TYPE.into()],
+            media_types: vec![STIX_MEDIA_TYPE.into(), STIX_20_MEDIA_TYPE.into()],
         }
     }
 }
@@ -120,6 +120,7 @@ pub struct ManifestRecord {
     /// When it was added here.
     pub date_added: Timestamp,
     /// Its version.
+    #[serde(serialize_with = "one_version")]
     pub version: Timestamp,
     /// Its media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,7 +134,7 @@ pub struct Versions {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
     /// The versions, oldest first by when they were added; left out when there are none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "all_versions")]
     pub versions: Vec<Timestamp>,
     /// What the next page is asked for with, as in a [`Manifest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +185,8 @@ pub struct Status {
 pub struct StatusDetail {
     /// The object's id.
     pub id: String,
-    /// Its version.
+    /// Its version: `modified`, else `created`, else the epoch.
+    #[serde(serialize_with = "one_version")]
     pub version: Timestamp,
     /// What to say about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,4 +234,12 @@ impl ErrorResource {
             ..Self::default()
         }
     }
+}
+
+fn one_version<S: Serializer>(version: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&version_text(*version))
+}
+
+fn all_versions<S: Serializer>(versions: &[Timestamp], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(versions.iter().map(|version| version_text(*version)))
 }

@@ -3,18 +3,28 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use shieldwall_exchange::stix;
+use shieldwall_model::id::ObjectId;
+use shieldwall_model::time::Timestamp;
 
 pub mod alliance;
 pub mod correlation;
 pub mod document;
+pub mod exchange;
+pub mod graph;
 pub mod health;
+pub mod held;
+pub mod indicators;
 pub mod ledger;
+pub mod matrix;
 pub mod me;
 pub mod objects;
+pub mod peers;
 pub mod picture;
+pub mod preview;
 pub mod searches;
 pub mod sensors;
 pub mod sightings;
+pub mod sources;
 pub mod tokens;
 pub mod users;
 pub mod warnings;
@@ -29,10 +39,16 @@ pub struct Report {
     pub accepted: usize,
     /// Objects the group already held in this version; nothing was recorded for them.
     pub repeated: usize,
+    /// Objects held back until a curator has looked at them, each with place and reason.
+    pub held: Vec<Refused>,
     /// Objects not taken, each with place and reason.
     pub refused: Vec<Refused>,
     /// Objects taken although the standard advises otherwise.
     pub warnings: Vec<Refused>,
+    /// Of each object that could be read: its place in the body, its id, its version. Not told; TAXII makes its status
+    /// of it.
+    #[serde(skip)]
+    pub read: Vec<(usize, ObjectId, Timestamp)>,
 }
 
 /// One object that was not taken, or taken with a remark.

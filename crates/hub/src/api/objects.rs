@@ -3,8 +3,7 @@
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shieldwall_exchange::format::{Format, format_of};
-use shieldwall_exchange::list;
+use shieldwall_exchange::list::Mapping;
 use shieldwall_exchange::search::Search;
 use shieldwall_ledger::reading::{ReadError, Reading, SearchCursor, SearchQuery};
 use shieldwall_ledger::views::ObjectRecord;
@@ -16,7 +15,7 @@ use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 
 use crate::ask::{Ask, json};
-use crate::intake::{Desk, Known, ListOptions};
+use crate::intake::{Desk, Form, Given, ListOptions};
 use crate::problem::Problem;
 use crate::searches;
 
@@ -106,17 +105,29 @@ pub struct Recall {
 pub async fn share(mut ask: Ask) -> Result<Response, Problem> {
     let desk = Desk::of(&ask, ask.group()?)?;
     let bytes = ask.bytes().await?;
-    let role = ask.query_as::<IndicatorRole>("role")?.unwrap_or_default();
-    let marking = ask.query_as::<Tlp>("marking")?;
-    let name = ask.query("name").map(str::to_owned);
-    let format = format_of(&bytes).map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-    let list = match format {
-        Format::Stix => return json(&desk.take(&bytes, Known::ByVersion).await?),
-        Format::Csv => list::read_csv(&bytes),
-        Format::Plain => list::read_plain(&bytes),
-    };
-    let list = list.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-    json(&desk.take_list(list, &ListOptions { role, marking, name }).await?)
+    json(&desk.take_any(&ask, &bytes, &given(&ask)?).await?)
+}
+
+/// What the query string says of what is handed in.
+///
+/// # Errors
+/// 400 for a form, role or marking that is none.
+pub fn given(ask: &Ask) -> Result<Given, Problem> {
+    let column = |name: &str| ask.query(name).map(str::to_owned);
+    let columns = column("column").map(|value| Mapping {
+        value,
+        kind: column("kind-column"),
+        label: column("label-column"),
+    });
+    Ok(Given {
+        form: ask.query_as::<Form>("format")?,
+        columns,
+        list: ListOptions {
+            role: ask.query_as::<IndicatorRole>("role")?.unwrap_or_default(),
+            marking: ask.query_as::<Tlp>("marking")?,
+            name: ask.query("name").map(str::to_owned),
+        },
+    })
 }
 
 /// `GET /api/v1/objects`.
@@ -265,82 +276,4 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
     let id = ask.path("id")?.to_owned();
     Desk::of(&ask, group)?.recall(&id, &recall.reason).await?;
     Ok(crate::ask::done())
-}
-
-/// An object's neighbourhood.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Graph {
-    /// The object and its neighbours.
-    pub nodes: Vec<Node>,
-    /// What ties them.
-    pub edges: Vec<GraphEdge>,
-}
-
-/// An object in a graph.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Node {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub label: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub object_type: String,
-    /// Its marking's label.
-    pub marking: Option<String>,
-}
-
-/// A tie in a graph.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct GraphEdge {
-    /// From.
-    pub source: String,
-    /// To.
-    pub target: String,
-    /// How.
-    pub label: String,
-}
-
-/// Most neighbours drawn; the page's table has them all.
-const NEIGHBOURS_MAX: usize = 24;
-
-/// `GET /api/v1/objects/{id}/graph`.
-///
-/// # Errors
-/// As [`read`].
-pub async fn graph(ask: Ask) -> Result<Response, Problem> {
-    let read = one(&ask).await?;
-    json(&neighbourhood(&read))
-}
-
-/// The graph of an object and its nearest neighbours.
-pub fn neighbourhood(read: &ObjectRead) -> Graph {
-    let mut nodes: Vec<Node> = Vec::new();
-    let mut edges = Vec::new();
-    if let Some(centre) = read.versions.first() {
-        nodes.push(Node {
-            id: centre.about.id.clone(),
-            label: centre.about.name.clone(),
-            object_type: centre.about.object_type.clone(),
-            marking: centre.about.marking.clone(),
-        });
-    }
-    let centre = nodes.first().map_or_else(String::new, |node| node.id.clone());
-    for relation in read.relations.iter().take(NEIGHBOURS_MAX) {
-        let other = if relation.source == centre { &relation.target } else { &relation.source };
-        if !nodes.iter().any(|node| node.id == *other) {
-            nodes.push(Node {
-                id: other.clone(),
-                label: relation.name.clone().unwrap_or_else(|| other.clone()),
-                object_type: other.split("--").next().unwrap_or_default().to_owned(),
-                marking: None,
-            });
-        }
-        edges.push(GraphEdge {
-            source: relation.source.clone(),
-            target: relation.target.clone(),
-            label: relation.label.clone(),
-        });
-    }
-    Graph { nodes, edges }
 }

@@ -127,7 +127,10 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
 
 /// The entries a sighting becomes: one in the indicator's group, and where that group does not name its reporters,
 /// the named one in the reporting member's own log.
-async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Vec<Draft>, Problem> {
+///
+/// # Errors
+/// 404 for a group the member is not party to, 422 for a sighting that cannot be read or of nothing that is there.
+pub(crate) async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Vec<Draft>, Problem> {
     let unreadable =
         |error: &dyn std::fmt::Display| Problem::refused("sighting.unreadable", error.to_string());
     let group: GroupId = body.group.parse().map_err(|error| unreadable(&error))?;

@@ -185,6 +185,42 @@ pub enum TakenBody {
     ByPerson,
 }
 
+impl From<TakenBody> for Taken {
+    fn from(taken: TakenBody) -> Self {
+        match taken {
+            TakenBody::ByMachine => Self::ByMachine,
+            TakenBody::ByPerson => Self::ByPerson,
+        }
+    }
+}
+
+/// That several warnings were taken note of.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct AcknowledgeMany {
+    /// 1 to 1000 warnings' ids.
+    pub warnings: Vec<String>,
+    /// By whom.
+    pub taken: TakenBody,
+}
+
+/// What became of them.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct AcknowledgedMany {
+    /// Warnings now acknowledged, those that were before among them.
+    pub acknowledged: usize,
+    /// Warnings that are absent or hidden.
+    pub refused: Vec<NotAcknowledged>,
+}
+
+/// A warning that could not be acknowledged.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NotAcknowledged {
+    /// Its place in the request, from 0.
+    pub index: usize,
+    /// The stable code.
+    pub code: &'static str,
+}
+
 /// `GET /api/v1/warnings`.
 ///
 /// # Errors
@@ -218,11 +254,7 @@ pub async fn read(ask: Ask) -> Result<Response, Problem> {
 /// 404 when absent or hidden, else as `App::append`.
 pub async fn acknowledge(mut ask: Ask) -> Result<Response, Problem> {
     let said: Acknowledge = ask.json().await?;
-    let taken = match said.taken {
-        TakenBody::ByMachine => Taken::ByMachine,
-        TakenBody::ByPerson => Taken::ByPerson,
-    };
-    let warning = take_note(&ask, taken, said.note).await?;
+    let warning = take_note(&ask, said.taken.into(), said.note).await?;
     json(&body(&ask.app, &warning, ask.reader().member()))
 }
 
@@ -239,23 +271,80 @@ pub async fn take_note(ask: &Ask, taken: Taken, note: Option<String>) -> Result<
         ));
     }
     let warning = one(ask).await?;
-    let member = ask.reader().member();
-    let known = warning.acknowledged.get(&member).is_some_and(|known| match taken {
-        Taken::ByMachine => known.by_machine.is_some(),
-        Taken::ByPerson => known.by_person.is_some(),
-    });
-    if known && note.is_none() {
+    if note.is_none() && has_taken_note(ask, &warning, taken) {
         return Ok(warning);
     }
+    ask.app.append(vec![acknowledgement(ask, &warning, taken, note)?]).await?;
+    time_to_warn(ask, &warning, taken);
+    one(ask).await
+}
+
+/// `POST /api/v1/warnings/acknowledge`: a whole burst at once, in one commit.
+///
+/// # Errors
+/// 422 for none or too many, else as `App::append`; a warning that is absent or hidden is told and costs no other.
+pub async fn acknowledge_many(mut ask: Ask) -> Result<Response, Problem> {
+    let said: AcknowledgeMany = ask.json().await?;
+    if said.warnings.is_empty() || said.warnings.len() > limits::PAGE_ITEMS_MAX {
+        return Err(Problem::refused(
+            "warning.acknowledge.count",
+            format!("name 1 to {} warnings at once", limits::PAGE_ITEMS_MAX),
+        ));
+    }
+    let taken = Taken::from(said.taken);
+    let (scope, ids) = (ask.scope()?, said.warnings);
+    let found = ask
+        .read(move |reading| {
+            let read = |id: &String| reading.documents_by_key(&scope, collection::WARNING, id);
+            ids.iter().map(read).collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+    let mut told = AcknowledgedMany::default();
+    let (mut drafts, mut news): (Vec<Draft>, Vec<Warning>) = Default::default();
+    for (index, documents) in found.into_iter().enumerate() {
+        let warning =
+            documents.first().and_then(|document| serde_json::from_slice::<Warning>(&document.body).ok());
+        let Some(warning) = warning else {
+            told.refused.push(NotAcknowledged { index, code: Problem::absent().code });
+            continue;
+        };
+        told.acknowledged += 1;
+        if !has_taken_note(&ask, &warning, taken) && !news.iter().any(|known| known.id == warning.id) {
+            drafts.push(acknowledgement(&ask, &warning, taken, None)?);
+            news.push(warning);
+        }
+    }
+    ask.app.append(drafts).await?;
+    for warning in &news {
+        time_to_warn(&ask, warning, taken);
+    }
+    json(&told)
+}
+
+fn has_taken_note(ask: &Ask, warning: &Warning, taken: Taken) -> bool {
+    warning.acknowledged.get(&ask.reader().member()).is_some_and(|known| match taken {
+        Taken::ByMachine => known.by_machine.is_some(),
+        Taken::ByPerson => known.by_person.is_some(),
+    })
+}
+
+fn acknowledgement(
+    ask: &Ask,
+    warning: &Warning,
+    taken: Taken,
+    note: Option<String>,
+) -> Result<Draft, Problem> {
     let permit = ask.permit_in(warning.group)?;
     let said = WarningAcknowledged { warning: warning.id, taken, note };
     let bytes = serde_json::to_vec(&said).map_err(|error| Problem::fault(&error))?;
-    ask.app.append(vec![Draft::new(&permit, warning.group, WARNING_ACKNOWLEDGED, bytes)]).await?;
+    Ok(Draft::new(&permit, warning.group, WARNING_ACKNOWLEDGED, bytes))
+}
+
+fn time_to_warn(ask: &Ask, warning: &Warning, taken: Taken) {
     let waited = ask.app.now().since_micros(warning.raised);
     #[allow(clippy::cast_precision_loss, reason = "seconds for a histogram")]
     metrics::histogram!("shieldwall_time_to_warn_seconds", "taken" => match taken { Taken::ByMachine => "by-machine", Taken::ByPerson => "by-person" })
         .record(waited as f64 / 1e6);
-    one(ask).await
 }
 
 /// The warning named in the path.

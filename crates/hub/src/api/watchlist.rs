@@ -42,7 +42,7 @@ pub enum Change {
         role: String,
         /// The values to match.
         values: Vec<WatchedValue>,
-        /// When to stop.
+        /// When to stop: as its owner says, or when its score is spent; the earlier.
         valid_until: Option<String>,
     },
     /// Stop matching this indicator.
@@ -76,9 +76,11 @@ pub async fn read(ask: Ask) -> Result<Response, Problem> {
     for document in page.rows {
         let Ok(state) = serde_json::from_slice::<IndicatorState>(&document.body) else { continue };
         let (group, indicator) = (document.group.to_string(), document.key);
+        // Where its score is spent is an end like the one its owner set: sensors hold to it with the hub away.
+        let ends = state.ends();
         let ended = match state.ended {
             Some(reason) => Some(reason),
-            None if state.valid_until.is_some_and(|until| until <= now) => Some("expired".to_owned()),
+            None if ends.is_some_and(|ends| ends <= now) => Some("expired".to_owned()),
             None if state.values.is_empty() => Some("replaced".to_owned()),
             None => None,
         };
@@ -92,7 +94,7 @@ pub async fn read(ask: Ask) -> Result<Response, Problem> {
                 name: state.name,
                 role: state.role.to_string(),
                 values: state.values,
-                valid_until: state.valid_until.map(|until| until.to_string()),
+                valid_until: ends.map(|ends| ends.to_string()),
             }),
         }
     }

@@ -68,6 +68,19 @@ fn token_of(value: &str) -> Option<String> {
     decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
+/// As [`known`] for clients of MISP, which send the token bare, as `Authorization` or `X-MISP-AUTH`.
+///
+/// # Errors
+/// As [`known`].
+pub async fn known_bare(app: &App, headers: &HeaderMap) -> Result<Option<Known>, Problem> {
+    let sent = headers.get(header::AUTHORIZATION).or_else(|| headers.get("x-misp-auth"));
+    let text = sent.and_then(|value| value.to_str().ok()).map(str::trim);
+    match text.filter(|text| text.starts_with(secrets::TOKEN_PREFIX)) {
+        Some(token) => by_token(app, token).await.map(Some),
+        None => known(app, headers).await,
+    }
+}
+
 fn unknown_token() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
@@ -81,6 +94,10 @@ async fn by_token(app: &App, text: &str) -> Result<Known, Problem> {
         return Err(unknown_token());
     }
     let (hash, now) = (secrets::hash(text), app.now());
+    if let Some(token) = app.recent_token(&hash, now)? {
+        return reader(app, token.principal, token.member, token.role)
+            .map(|reader| Known { reader, session: None });
+    }
     let token = app.accounts(move |accounts| accounts.token(&hash, now)).await?.ok_or_else(unknown_token)?;
     if let Some(member) = token.joining.as_deref().and_then(|text| serde_json::from_str::<Member>(text).ok())
     {

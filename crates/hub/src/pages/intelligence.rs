@@ -3,13 +3,15 @@
 use askama::Template;
 use axum::response::Response;
 use shieldwall_model::access::Action;
-use shieldwall_model::id::{GroupId, MemberId};
+use shieldwall_model::id::{GroupId, MemberId, ObjectId};
 use shieldwall_model::marking::Tlp;
 
+use crate::api::indicators;
 use crate::api::objects::{self, ObjectBody, ObjectRead, Objects, Relation};
 use crate::ask::{Ask, see_other};
 use crate::fold::{IndicatorState, collection};
 use crate::intake::Desk;
+use crate::pages::audience::AudiencePanel;
 use crate::pages::correlation::{self, Shared};
 use crate::pages::forms::Choice;
 use crate::pages::frame::{Frame, Place};
@@ -28,7 +30,7 @@ const WARNINGS_MAX: usize = 500;
 /// Values of an indicator listed among its facts.
 const VALUES_SHOWN_MAX: usize = 50;
 /// Types offered in the filter; the words of the search find the rest.
-const TYPES: [&str; 19] = [
+pub(crate) const TYPES: [&str; 19] = [
     "indicator",
     "malware",
     "campaign",
@@ -112,6 +114,16 @@ struct WarningRow {
     updated: Html,
 }
 
+/// Where an indicator stands in one group.
+struct LifeRow {
+    group: String,
+    stage: Html,
+    score: String,
+    ends: Option<Html>,
+    sighted: Option<Html>,
+    disputed: Option<String>,
+}
+
 /// What is known of an object that is an indicator.
 struct IndicatorFacts {
     role: Html,
@@ -133,6 +145,8 @@ struct ObjectPage {
     owner: String,
     description: Option<String>,
     indicator: Option<IndicatorFacts>,
+    lives: Vec<LifeRow>,
+    disputable: Vec<Choice>,
     versions: Vec<VersionRow>,
     relations: Vec<RelationRow>,
     relations_label: String,
@@ -153,15 +167,17 @@ struct RecallPage {
     group_name: String,
     reason: String,
     error: Option<String>,
+    audience: Option<AudiencePanel>,
 }
 
 /// Whether a name is a value (a hash, an address, a path) rather than words: it is then set to be read letter by letter.
-pub(super) fn is_value(name: &str) -> bool {
+pub(crate) fn is_value(name: &str) -> bool {
     let one_word = !name.contains(' ') && name.contains(['.', ':', '/', '\\', '@']);
     one_word || name.split(' ').any(|word| word.len() >= 32)
 }
 
-fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
+/// The member that shared an object, or the hub.
+pub(crate) fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
     let directory = ask.app.directory();
     let member = owner
         .and_then(|id| id.parse::<MemberId>().ok())
@@ -169,7 +185,8 @@ fn owner_name(ask: &Ask, t: Texts, owner: Option<&String>) -> String {
     member.unwrap_or_else(|| t.text("owner-none"))
 }
 
-pub(super) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
+/// What a group's id is called by this reader.
+pub(crate) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
     group.parse().map_or_else(
         |_| group.to_owned(),
         |id| group_name(t, &ask.app.directory(), id, ask.reader().member()),
@@ -177,7 +194,11 @@ pub(super) fn named_group(ask: &Ask, t: Texts, group: &str) -> String {
 }
 
 /// A choice of everything, then of each.
-fn with_any(any: String, chosen: Option<&str>, each: impl Iterator<Item = (String, String)>) -> Vec<Choice> {
+pub(crate) fn with_any(
+    any: String,
+    chosen: Option<&str>,
+    each: impl Iterator<Item = (String, String)>,
+) -> Vec<Choice> {
     let mut choices = vec![Choice { value: String::new(), label: any, chosen: chosen.is_none() }];
     choices.extend(each.map(|(value, label)| Choice {
         chosen: chosen == Some(value.as_str()),
@@ -314,6 +335,42 @@ async fn indicator_facts(ask: &Ask, t: Texts, id: &str) -> Result<Option<Indicat
     }))
 }
 
+/// Where an indicator stands, and the groups in which the reader's member may say that it is a false positive.
+async fn life_rows(ask: &Ask, t: Texts, about: &ObjectBody) -> Result<(Vec<LifeRow>, Vec<Choice>), Problem> {
+    let (mut rows, mut disputable) = (Vec::new(), Vec::new());
+    if about.object_type != "indicator" {
+        return Ok((rows, disputable));
+    }
+    let mine = ask.reader().member().to_string();
+    for (body, _) in indicators::lives(ask, &about.id).await? {
+        let tone = match body.stage.as_str() {
+            "sighted" => "warn",
+            "active" => "good",
+            "decaying" => "info",
+            _ => "outline",
+        };
+        let over = matches!(body.stage.as_str(), "expired" | "recalled");
+        let may = ask.reader().may(Action::CurateIntelligence) && about.owner.as_deref() != Some(&mine);
+        if may && !over && !body.disputed_by.contains(&mine) {
+            disputable.push(Choice {
+                value: body.group.clone(),
+                label: named_group(ask, t, &body.group),
+                chosen: disputable.is_empty(),
+            });
+        }
+        rows.push(LifeRow {
+            group: named_group(ask, t, &body.group),
+            stage: Html::badge(tone, &t.text(&format!("stage-{}", body.stage))),
+            score: t.number(body.score),
+            ends: body.ends.as_ref().map(|at| t.moment(at)),
+            sighted: body.sighted.as_ref().map(|at| t.moment(at)),
+            disputed: (!body.disputed_by.is_empty())
+                .then(|| t.count("life-disputed", body.disputed_by.len())),
+        });
+    }
+    Ok((rows, disputable))
+}
+
 async fn warnings_about(ask: &Ask, t: Texts, id: &str) -> Result<Vec<WarningRow>, Problem> {
     let Ok(scope) = ask.reader().scope(Action::ReadWarnings) else { return Ok(Vec::new()) };
     let newest = crate::api::warnings::newest(&ask.app, scope, WARNINGS_MAX).await?;
@@ -377,6 +434,7 @@ pub async fn object(ask: Ask) -> Result<Response, Problem> {
     let about = newest.about.clone();
     let relations = relation_rows(t, &about.id, &read.relations);
     let [count, shown] = t.counted(relations.len());
+    let (lives, disputable) = life_rows(&ask, t, &about).await?;
     let versions = read
         .versions
         .iter()
@@ -399,6 +457,8 @@ pub async fn object(ask: Ask) -> Result<Response, Problem> {
         owner: owner_name(&ask, t, about.owner.as_ref()),
         description: newest.object.get("description").and_then(|text| text.as_str()).map(str::to_owned),
         indicator: indicator_facts(&ask, t, &about.id).await?,
+        lives,
+        disputable,
         versions,
         relations_label: t
             .language()
@@ -445,11 +505,24 @@ pub async fn recall(mut ask: Ask) -> Result<Response, Problem> {
         group: group.to_string(),
         reason,
         error: error.as_ref().map(|problem| t.problem(problem)),
+        audience: AudiencePanel::of(t, &ask.app.directory(), group, ask.reader().member()),
     };
     match &error {
         Some(problem) => html_about(problem, &page),
         None => html(&page),
     }
+}
+
+/// `POST /intelligence/{id}/dispute`.
+///
+/// # Errors
+/// 404 when absent or hidden, 422 for a reason that says nothing.
+pub async fn dispute(mut ask: Ask) -> Result<Response, Problem> {
+    let form = ask.form().await?;
+    let id: ObjectId = ask.path("id")?.parse().map_err(|_| Problem::absent())?;
+    let desk = crate::api::held::desk(&ask, form.get("group"))?;
+    desk.dispute(&id, form.get("reason"), false).await?;
+    Ok(see_other(&format!("/intelligence/{id}")))
 }
 
 #[cfg(test)]

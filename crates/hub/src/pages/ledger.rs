@@ -21,9 +21,12 @@ const PAGE_ENTRIES: usize = 50;
 /// Longest body shown, in bytes.
 const BODY_SHOWN_BYTES_MAX: usize = 64 * 1024;
 /// Kinds offered in the filter.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 10] = [
     "object.shared",
     "object.recalled",
+    "object.revoked",
+    "object.versions-recalled",
+    "exchange.received",
     "sighting.reported",
     "sighting.kept",
     "warning.acknowledged",

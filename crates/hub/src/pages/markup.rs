@@ -61,6 +61,21 @@ impl Html {
         Self(format!("<code class=\"value\">{}</code>", escape(text)))
     }
 
+    /// A text that is there no more.
+    pub fn removed(text: &str) -> Self {
+        Self(format!("<del>{}</del>", escape(text)))
+    }
+
+    /// A text that is new.
+    pub fn inserted(text: &str) -> Self {
+        Self(format!("<ins>{}</ins>", escape(text)))
+    }
+
+    /// Pieces one after the other.
+    pub fn joined(pieces: impl Iterator<Item = Self>) -> Self {
+        Self(pieces.map(|piece| piece.0).collect())
+    }
+
     /// A time: `datetime` for machines, `whole` on hovering, `shown` to read.
     pub fn time(datetime: &str, whole: &str, shown: &str) -> Self {
         Self(format!(
@@ -156,6 +171,8 @@ mod tests {
         for html in [
             Html::escaped(evil),
             Html::strong(evil),
+            Html::removed(evil),
+            Html::inserted(evil),
             Html::link(evil, evil),
             Html::code(evil),
             Html::time(evil, evil, evil),

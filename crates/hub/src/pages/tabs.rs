@@ -15,9 +15,16 @@ pub struct Tab {
 }
 
 /// Address, key of the words, and what the reader's role must allow.
-const INTELLIGENCE: [(&str, &str, Action); 2] = [
+const INTELLIGENCE: &[(&str, &str, Action)] = &[
     ("/intelligence", "tab-search", Action::ReadIntelligence),
+    ("/intelligence/graph", "tab-graph", Action::ReadIntelligence),
+    ("/intelligence/matrix", "tab-matrix", Action::ReadIntelligence),
+    ("/intelligence/import", "tab-import", Action::ShareIntelligence),
     ("/intelligence/saved", "tab-saved", Action::KeepSearches),
+    ("/intelligence/held", "tab-held", Action::ReadIntelligence),
+    ("/intelligence/feeds", "tab-feeds", Action::PullFeeds),
+    ("/intelligence/sources", "tab-sources", Action::ManageSources),
+    ("/intelligence/peers", "tab-peers", Action::ReadPeers),
 ];
 
 /// The tabs under Intelligence for this reader, `current` being the address of the page shown.

@@ -145,6 +145,14 @@ impl Texts {
         })
     }
 
+    /// As [`Texts::instant`], without markup: for a choice of a list.
+    pub fn instant_plain(self, at: &str) -> String {
+        Calendar::read(at).map_or_else(
+            || at.to_owned(),
+            |calendar| self.day_and_clock("moment", &Calendar { clock: calendar.seconds, ..calendar }),
+        )
+    }
+
     /// The time of day to the second, in UTC; the day is in the element's title.
     pub fn clock(self, at: impl Display) -> Html {
         self.time(&at.to_string(), |calendar| calendar.seconds.to_owned())
@@ -224,6 +232,11 @@ impl Texts {
     /// A STIX type as this language calls it, or as it is written.
     pub fn object_type(self, object_type: &str) -> String {
         self.known(&format!("type-{object_type}")).unwrap_or_else(|| object_type.to_owned())
+    }
+
+    /// How much was seen of a technique, in words.
+    pub fn band(self, band: &u8) -> String {
+        self.text(&format!("matrix-band-{band}"))
     }
 
     /// What happened, from a problem: in this language where the code has a text, else as the problem says it.

@@ -4,6 +4,18 @@ use super::{AFTER, Face, GROUP, LIMIT, Route, Run, about, delete, get, post};
 use crate::api::{self, Report};
 use shieldwall_model::access::Action;
 
+/// What may be said of what is handed in.
+const HANDED_IN: &[(&str, &str)] = &[
+    GROUP,
+    ("format", "`stix`, `misp`, `csv`, `plain` or `prose`; told from the content without it"),
+    ("column", "for CSV: the column of values, by its heading or its number from 1"),
+    ("kind-column", "for CSV: the column of kinds"),
+    ("label-column", "for CSV: the column of labels"),
+    ("role", "for lists: the indicators' role"),
+    ("marking", "for lists: a TLP label"),
+    ("name", "for lists: the indicators' name"),
+];
+
 pub(super) fn routes() -> Vec<Route> {
     use Action as A;
     let api = Face::Api;
@@ -93,6 +105,15 @@ pub(super) fn routes() -> Vec<Route> {
                 .takes::<api::warnings::Acknowledge>()
                 .gives::<api::warnings::WarningBody>(),
         ),
+        post(
+            "/api/v1/warnings/acknowledge",
+            A::AcknowledgeWarning,
+            api,
+            guarded!(api::warnings::acknowledge_many),
+            about("Say that several warnings were taken note of, in one commit")
+                .takes::<api::warnings::AcknowledgeMany>()
+                .gives::<api::warnings::AcknowledgedMany>(),
+        ),
         get(
             "/api/v1/objects",
             A::ReadIntelligence,
@@ -116,14 +137,7 @@ pub(super) fn routes() -> Vec<Route> {
             A::ShareIntelligence,
             api,
             guarded!(api::objects::share),
-            about("Share STIX objects, a list of values, or CSV")
-                .query(&[
-                    GROUP,
-                    ("role", "for lists: the indicators' role"),
-                    ("marking", "for lists: a TLP label"),
-                    ("name", "for lists: the indicators' name"),
-                ])
-                .gives::<Report>(),
+            about("Share STIX objects, a list of values, or CSV").query(HANDED_IN).gives::<Report>(),
         ),
         get(
             "/api/v1/objects/{id}",
@@ -136,8 +150,43 @@ pub(super) fn routes() -> Vec<Route> {
             "/api/v1/objects/{id}/graph",
             A::ReadIntelligence,
             api,
-            guarded!(api::objects::graph),
-            about("An object's neighbourhood as a graph").gives::<api::objects::Graph>(),
+            guarded!(api::graph::read),
+            about("An object's neighbourhood as a graph, by pages")
+                .query(&[
+                    ("type", "a neighbour's STIX type; may be repeated"),
+                    ("label", "how they are tied, such as `uses`; may be repeated"),
+                    ("marking", "a TLP label"),
+                    ("limit", "most neighbours on this page, 1 to 100"),
+                    ("after", "`next` of the page before"),
+                ])
+                .gives::<api::graph::Graph>(),
+        ),
+        post(
+            "/api/v1/objects/bundle",
+            A::ReadIntelligence,
+            api,
+            guarded!(api::graph::bundle),
+            about("A STIX bundle of chosen objects")
+                .takes::<api::graph::Chosen>()
+                .gives::<api::graph::Bundle>(),
+        ),
+        post(
+            "/api/v1/objects/preview",
+            A::ShareIntelligence,
+            api,
+            guarded!(api::preview::read),
+            about("What would happen if this were shared, and who would see it; records nothing")
+                .query(HANDED_IN)
+                .gives::<api::preview::Preview>(),
+        ),
+        get(
+            "/api/v1/matrix",
+            A::ReadIntelligence,
+            api,
+            guarded!(api::matrix::read),
+            about("The ATT&CK matrix with what was seen of each technique")
+                .query(&[("domain", "which matrix, such as `enterprise-attack`; the first without it")])
+                .gives::<api::matrix::MatrixRead>(),
         ),
         get(
             "/api/v1/objects/{id}/related",

@@ -26,6 +26,8 @@ pub enum Face {
     Api,
     /// A file of the pages.
     Asset,
+    /// MISP's REST interface: its JSON, its problems, its bare tokens.
+    Misp,
     /// HTML.
     Page,
     /// Server-sent events: no time limit.
@@ -118,12 +120,19 @@ const fn post(path: &'static str, action: Action, face: Face, run: Run, about: A
     Route { method: Method::POST, path, action, face, run, about }
 }
 
+const fn put(path: &'static str, action: Action, face: Face, run: Run, about: About) -> Route {
+    Route { method: Method::PUT, path, action, face, run, about }
+}
+
 const fn delete(path: &'static str, action: Action, face: Face, run: Run, about: About) -> Route {
     Route { method: Method::DELETE, path, action, face, run, about }
 }
 
 // After the macros, which they use: one file a face.
 mod api;
+mod exchange;
+mod feeds;
+mod misp;
 mod pages;
 mod searches;
 mod taxii;
@@ -131,7 +140,19 @@ mod taxii;
 /// Every route.
 pub fn table() -> &'static [Route] {
     static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
-        [api::routes(), taxii::routes(), pages::routes(), searches::routes()].into_iter().flatten().collect()
+        [
+            api::routes(),
+            exchange::routes(),
+            feeds::routes(),
+            misp::routes(),
+            searches::routes(),
+            taxii::routes(),
+            pages::routes(),
+            exchange::page_routes(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     });
     &TABLE
 }

@@ -1,22 +1,30 @@
-//! Changing a collection over TAXII 2.1: adding objects, taking one back, and the status of a request.
+//! Changing a collection over TAXII 2.1: adding objects, taking them back, and the status of a request.
 //!
 //! A request is worked off before it is answered, so its status is complete from the start. It is kept as an entry in
 //! the sender's own log, where it outlives a restart and nobody else can see it.
 
+use std::collections::BTreeMap;
+
 use axum::http::{StatusCode, header};
-use axum::response::Response;
-use shieldwall_exchange::stix;
-use shieldwall_exchange::taxii::{Endpoint, Query, Status, StatusDetail, StatusState, check_content_type};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use shieldwall_exchange::stix::UNVERSIONED;
+use shieldwall_exchange::taxii::{
+    Endpoint, MEDIA_TYPE, Query, Status, StatusDetail, StatusState, check_content_type,
+};
 use shieldwall_ledger::Draft;
 use shieldwall_model::id::{GroupId, StatusId};
 use shieldwall_model::limits;
 use shieldwall_model::time::Timestamp;
 use uuid::Uuid;
 
+use super::page::version_filter;
 use super::{acceptable, group_of, header_text, resource};
-use crate::ask::{Ask, done};
+use crate::api::Refused;
+use crate::ask::Ask;
 use crate::fold::{TAXII_ANSWERED, collection};
-use crate::intake::{Desk, Known};
+use crate::intake::{Desk, Known, Versions};
 use crate::problem::Problem;
 
 /// Most objects a status tells one by one; the counts are always whole.
@@ -25,49 +33,46 @@ const DETAILS_MAX: usize = 1_000;
 /// `POST …/objects/`.
 ///
 /// # Errors
-/// 404 for a collection that is hidden or absent, 406, 415, 413, 422 for a body that is no envelope.
+/// 404 for a collection that is hidden or absent, 406, 415, 413, 422 for a body that is no envelope or an empty one.
 pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     acceptable(&ask)?;
+    let desk = Desk::of(&ask, group_of(&ask)?)?;
     check_content_type(header_text(&ask.headers, &header::CONTENT_TYPE))?;
-    let group = group_of(&ask)?;
-    let desk = Desk::of(&ask, group)?;
     let received = ask.app.now();
     let bytes = ask.bytes().await?;
     let report = desk.take(&bytes, Known::ByVersion).await.map_err(|problem| match problem.status {
         StatusCode::BAD_REQUEST => Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem },
         _ => problem,
     })?;
-    let refused: std::collections::BTreeSet<usize> =
-        report.refused.iter().map(|refused| refused.index).collect();
-    // Read once more for what the standard wants told of each: ids and versions; the bytes are at hand.
-    let accepted = stix::read_envelope(&bytes).map(|checked| checked.accepted).unwrap_or_default();
-    let successes: Vec<StatusDetail> = accepted
-        .iter()
-        .filter(|object| !refused.contains(&object.index))
-        .take(DETAILS_MAX)
-        .map(|object| StatusDetail { id: object.id.to_string(), version: object.version, message: None })
-        .collect();
-    let version_of = |index: usize| {
-        accepted
-            .iter()
-            .find(|object| object.index == index)
-            .map_or(Timestamp::default(), |object| object.version)
-    };
-    let failures = report
-        .refused
-        .iter()
-        .take(DETAILS_MAX)
-        .map(|refused| StatusDetail {
-            id: refused.id.clone().unwrap_or_else(|| format!("objects[{}]", refused.index)),
-            version: version_of(refused.index),
-            message: Some(format!("{}: {} ({})", refused.path, refused.reason, refused.code)),
-        })
-        .collect();
-    let id = StatusId::new(ask.app.now(), ask.app.entropy());
-    let failure_count = refused.len() as u64;
+    if report.objects == 0 {
+        return Err(Problem::refused(
+            "taxii.envelope.empty",
+            "the envelope holds no objects, and a list has at least one (section 2); send it once there are some",
+        ));
+    }
+    let refused: BTreeMap<usize, &Refused> =
+        report.refused.iter().map(|refused| (refused.index, refused)).collect();
+    let held: BTreeMap<usize, &Refused> = report.held.iter().map(|held| (held.index, held)).collect();
+    let (mut successes, mut failures) = (Vec::new(), Vec::new());
+    for (index, Sent { id, version }) in sent(&bytes).into_iter().enumerate() {
+        let known = refused.get(&index);
+        let (into, message) = match known {
+            Some(why) => (&mut failures, Some(format!("{}: {} ({})", why.path, why.reason, why.code))),
+            None => {
+                let waits =
+                    |why: &&Refused| format!("held back until a curator has looked at it: {}", why.reason);
+                (&mut successes, held.get(&index).map(waits))
+            }
+        };
+        if into.len() < DETAILS_MAX {
+            let id = id.unwrap_or_else(|| format!("objects[{index}]"));
+            into.push(StatusDetail { id, version, message });
+        }
+    }
     let total_count = report.objects as u64;
+    let failure_count = refused.len() as u64;
     let status = Status {
-        id: id.uuid().to_string(),
+        id: StatusId::random(ask.app.entropy()).map_err(|error| Problem::fault(&error))?.uuid().to_string(),
         status: StatusState::Complete,
         request_timestamp: Some(received),
         total_count,
@@ -80,6 +85,44 @@ pub async fn add(mut ask: Ask) -> Result<Response, Problem> {
     };
     keep(&ask, &status).await?;
     resource(StatusCode::ACCEPTED, &status)
+}
+
+/// What a status says of an object, taken from what was sent, whether or not that is any good.
+struct Sent {
+    id: Option<String>,
+    version: Timestamp,
+}
+
+/// The objects of an envelope, a list or by themselves, in order.
+fn sent(bytes: &[u8]) -> Vec<Sent> {
+    #[derive(Deserialize)]
+    struct Envelope<'b> {
+        #[serde(borrow)]
+        objects: Vec<&'b RawValue>,
+    }
+    /// Of whatever type they are: what is wrong with them has been said.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Names {
+        id: serde_json::Value,
+        modified: serde_json::Value,
+        created: serde_json::Value,
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let objects = serde_json::from_slice::<Envelope<'_>>(bytes)
+        .map(|envelope| envelope.objects)
+        .or_else(|_| serde_json::from_slice::<Vec<&RawValue>>(bytes))
+        .or_else(|_| serde_json::from_slice::<&RawValue>(bytes).map(|one| vec![one]))
+        .unwrap_or_default();
+    let read = |object: &&RawValue| {
+        let names: Names = serde_json::from_str(object.get()).unwrap_or_default();
+        let time = |value: &serde_json::Value| value.as_str().and_then(|text| Timestamp::parse(text).ok());
+        Sent {
+            id: names.id.as_str().map(|id| id.chars().take(300).collect()),
+            version: time(&names.modified).or_else(|| time(&names.created)).unwrap_or(UNVERSIONED),
+        }
+    };
+    objects.iter().map(read).collect()
 }
 
 /// Keeps a status in the sender's own log.
@@ -112,24 +155,28 @@ pub async fn status(ask: Ask) -> Result<Response, Problem> {
     resource(StatusCode::OK, &status)
 }
 
-/// `DELETE …/objects/{object}/`: takes the object back, in all its versions, from everybody.
+/// `DELETE …/objects/{object}/`: takes the object back, or the versions the query names, from everybody.
+///
+/// Without `match[version]` every version goes: section 5.7 deletes an object, and a version where one is named.
 ///
 /// # Errors
-/// 404 when absent or hidden, 403 for anybody but the owner, 400 for a filter: versions are not taken back one by one.
+/// 404 when absent or hidden or no version fits, 403 for anybody but the owner, 400.
 pub async fn remove(ask: Ask) -> Result<Response, Problem> {
+    const REASON: &str = "deleted over TAXII";
     acceptable(&ask)?;
     let group = group_of(&ask)?;
     let pairs = ask.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let query = Query::parse(Endpoint::Delete, pairs)?;
-    if !query.versions.is_empty() || !query.spec_versions.is_empty() {
-        return Err(Problem::unreadable(
-            "taxii.delete.filter",
-            "an object is taken back as a whole; leave the filters out",
-        ));
-    }
     let id = ask.path("object")?.to_owned();
-    Desk::of(&ask, group)?.recall(&id, "deleted over TAXII").await?;
-    let mut response = done();
-    *response.status_mut() = StatusCode::OK;
-    Ok(response)
+    let desk = Desk::of(&ask, group)?;
+    if query.versions.is_empty() && query.spec_versions.is_empty() {
+        desk.recall(&id, REASON).await?;
+    } else {
+        let versions = match query.versions.as_slice() {
+            [] => shieldwall_ledger::reading::VersionFilter::every(),
+            versions => version_filter(versions),
+        };
+        desk.recall_versions(&id, Versions { versions, spec_versions: query.spec_versions }, REASON).await?;
+    }
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, MEDIA_TYPE)]).into_response())
 }

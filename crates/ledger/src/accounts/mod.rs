@@ -5,6 +5,7 @@
 //! Sign-in looks up by such a hash, before anybody is known, so those calls take no permit; whatever lists or changes
 //! accounts takes one for [`Action::Administer`], or [`Offline`], which only a program on the hub's own machine makes.
 
+mod recent;
 mod rows;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use shieldwall_model::limits::PAGE_ITEMS_MAX;
 use shieldwall_model::time::Timestamp;
 use uuid::Uuid;
 
+use self::recent::Recent;
 pub use self::rows::{LinkPurpose, MayAdminister, Offline, SecretHash, Session, Token, User};
 use self::rows::{TOKEN, USER, link_from, token_from, user_from};
 use crate::entry::principal_columns;
@@ -77,9 +79,16 @@ impl AccountsError {
     }
 }
 
+/// Whether a use now has to be noted.
+fn is_stale(token: &Token, now: Timestamp) -> bool {
+    let since = |used| now.since_micros(used).saturating_abs() >= LAST_USED_SECONDS * 1_000_000;
+    token.last_used.is_none_or(since)
+}
+
 /// `accounts.db`. Blocking, and quick; changes are flushed to disk before they return.
 pub struct Accounts {
     connection: Mutex<Connection>,
+    recent: Recent,
 }
 
 impl Accounts {
@@ -92,7 +101,7 @@ impl Accounts {
         let path = Files::new(dir, shieldwall_model::realm::Realm::Real).accounts();
         let connection = open(&path, Mode::Durable)?;
         settle(&connection, &path, ACCOUNTS_SCHEMA, SCHEMA)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), recent: Recent::open(&path)? })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -313,24 +322,33 @@ impl Accounts {
         Ok(())
     }
 
+    /// The token of a secret that was asked for a moment ago, while it counts. Never waits for the disk, and never later
+    /// than a change of any token; `None` says nothing but that [`Accounts::token`] has to be asked.
+    ///
+    /// # Errors
+    /// [`AccountsError::Sqlite`].
+    pub fn recent_token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, AccountsError> {
+        self.recent.get(hash, now)
+    }
+
     /// The token of a secret, while it counts; notes that it was used.
     ///
     /// # Errors
     /// [`AccountsError::Sqlite`].
     pub fn token(&self, hash: &SecretHash, now: Timestamp) -> Result<Option<Token>, AccountsError> {
+        let counter = self.recent.counter()?;
         let connection = self.lock();
         let mut statement = connection
             .prepare_cached(&format!("{TOKEN} WHERE hash = ?1 AND expires > ?2 AND revoked IS NULL"))?;
         let Some(token) = statement.query_row(params![hash, now.as_micros()], token_from).optional()? else {
             return Ok(None);
         };
-        let stale = token
-            .last_used
-            .is_none_or(|used| now.since_micros(used).saturating_abs() >= LAST_USED_SECONDS * 1_000_000);
-        if stale {
+        if is_stale(&token, now) {
             connection
                 .prepare_cached("UPDATE tokens SET last_used = ?2 WHERE hash = ?1")?
                 .execute(params![hash, now.as_micros()])?;
+        } else {
+            self.recent.keep(counter, &token)?;
         }
         Ok(Some(token))
     }

@@ -13,7 +13,7 @@ use shieldwall_model::id::GroupId;
 pub use correlation::Prefix;
 pub use documents::{DocumentPage, NewestCursor};
 pub use entries::{Counts, EntryPage, EntryQuery, ObjectCount};
-pub use objects::{ObjectPage, ObjectQuery, StoredObject, VersionFilter};
+pub use objects::{ObjectPage, ObjectQuery, PageEnd, StoredObject, VersionFilter};
 pub use proofs::{CheckpointRecord, ConsistencyProof, InclusionProof};
 pub use search::{Condition, SearchCursor, SearchPage, SearchQuery, Test};
 
@@ -31,6 +31,9 @@ pub enum ReadError {
     /// Every connection is taken.
     #[error("too much is being read at once: try again in a second")]
     Busy,
+    /// The full-text index has not got to what the reader's groups hold.
+    #[error("the search index is catching up with what was shared: try again in a few seconds")]
+    Behind,
     /// The statement ran into its time limit.
     #[error("this reads more than a request may: narrow the search")]
     TooLong,
@@ -51,6 +54,7 @@ impl ReadError {
         match self {
             Self::Denied(denied) => denied.code(),
             Self::Busy => "ledger.read.busy",
+            Self::Behind => "ledger.read.behind",
             Self::TooLong => "ledger.read.too_long",
             Self::Sqlite(_) => "ledger.read.sqlite",
             Self::Files(error) => error.code(),

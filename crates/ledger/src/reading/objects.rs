@@ -1,6 +1,6 @@
 //! Objects by page and by id: TAXII 2.1 sections 5.4 to 5.8 ask for exactly this.
 
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use shieldwall_model::access::{ReadScope, Visible};
 use shieldwall_model::id::GroupId;
@@ -56,8 +56,13 @@ pub struct ObjectQuery {
     pub after: Option<u64>,
     /// At most so many; held to [`ENVELOPE_OBJECTS_MAX`].
     pub limit: usize,
+    /// No further than this sequence: so that two queries see the same.
+    pub until: Option<u64>,
     /// Also what was taken back.
     pub include_withdrawn: bool,
+    /// Instead of objects in use, the revocations later than this sequence: versions that say that an object was taken
+    /// back, for a reader who may hold it.
+    pub revocations_after: Option<u64>,
 }
 
 impl ObjectQuery {
@@ -72,7 +77,9 @@ impl ObjectQuery {
             added_after: None,
             after: None,
             limit,
+            until: None,
             include_withdrawn: false,
+            revocations_after: None,
         }
     }
 }
@@ -95,7 +102,58 @@ pub struct ObjectPage<T> {
     pub more: bool,
 }
 
+/// What a page of bytes was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageEnd {
+    /// Objects in it.
+    pub objects: usize,
+    /// When its first object was added.
+    pub first: Option<Timestamp>,
+    /// When its last object was added.
+    pub last: Option<Timestamp>,
+    /// The sequence to go on after.
+    pub sequence: Option<u64>,
+    /// Whether there are more after that.
+    pub more: bool,
+}
+
 impl Reading<'_> {
+    /// The bytes of a page of objects, each handed to `each` out of the database's own memory: the shortest way from the
+    /// disk into an answer. Order and contents are those of [`Reading::objects`]; what was redacted is passed over.
+    ///
+    /// # Errors
+    /// As [`Reading::objects`]; what `each` was given before is then to be thrown away.
+    pub fn object_bytes(
+        &self,
+        scope: &ReadScope,
+        query: &ObjectQuery,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Visible<PageEnd>, ReadError> {
+        let (sql, values, limit) = self.asked(
+            scope,
+            query,
+            "o.sequence, o.added, e.body",
+            "JOIN ledger.entries e ON e.position = o.position",
+        )?;
+        let mut statement = self.loan.connection()?.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut end = PageEnd::default();
+        while let Some(row) = rows.next()? {
+            if end.objects == limit {
+                end.more = true;
+                break;
+            }
+            end.objects += 1;
+            end.sequence = Some(row.get(0)?);
+            end.last = Some(Timestamp::from_micros(row.get(1)?));
+            end.first = end.first.or(end.last);
+            if let ValueRef::Blob(bytes) = row.get_ref(2)? {
+                each(bytes);
+            }
+        }
+        Ok(Visible::under(scope, end))
+    }
+
     /// A page of objects with their bytes, by sequence (and so by the time they were added, which rises with it). A page
     /// costs the same wherever it lies, and what is added meanwhile only ever comes later.
     ///
@@ -106,10 +164,13 @@ impl Reading<'_> {
         scope: &ReadScope,
         query: &ObjectQuery,
     ) -> Result<Visible<ObjectPage<StoredObject>>, ReadError> {
-        let page =
-            self.page(scope, query, ", e.body", "JOIN ledger.entries e ON e.position = o.position", |row| {
-                Ok(StoredObject { record: object_from(row)?, bytes: row.get(15)? })
-            })?;
+        let page = self.page(
+            scope,
+            query,
+            &format!("{OBJECT_COLUMNS}, e.body"),
+            "JOIN ledger.entries e ON e.position = o.position",
+            |row| Ok(StoredObject { record: object_from(row)?, bytes: row.get(15)? }),
+        )?;
         Ok(Visible::under(scope, page))
     }
 
@@ -122,7 +183,7 @@ impl Reading<'_> {
         scope: &ReadScope,
         query: &ObjectQuery,
     ) -> Result<Visible<ObjectPage<ObjectRecord>>, ReadError> {
-        Ok(Visible::under(scope, self.page(scope, query, "", "", object_from)?))
+        Ok(Visible::under(scope, self.page(scope, query, OBJECT_COLUMNS, "", object_from)?))
     }
 
     fn page<T>(
@@ -133,22 +194,69 @@ impl Reading<'_> {
         join: &str,
         row: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<ObjectPage<T>, ReadError> {
-        let group = covered(scope, query.group)?;
-        let (limit, asked) = limited(query.limit, ENVELOPE_OBJECTS_MAX);
-        let mut values = vec![Value::Blob(group.to_vec())];
-        let condition = condition(query, &mut values);
-        values.push(Value::Integer(asked));
-        let sql = format!(
-            "SELECT {OBJECT_COLUMNS}{columns} FROM groups g JOIN objects o ON o.grp = g.grp {join}
-             WHERE g.uuid = ?1 {condition} ORDER BY o.sequence LIMIT ?{}",
-            values.len()
-        );
+        let (sql, values, limit) = self.asked(scope, query, columns, join)?;
         let connection = self.loan.connection()?;
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query_map(params_from_iter(values), row)?.collect::<Result<Vec<T>, _>>()?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         Ok(ObjectPage { rows, more })
+    }
+
+    /// The statement of a query, its values, and the page's limit; it selects one row more.
+    fn asked(
+        &self,
+        scope: &ReadScope,
+        query: &ObjectQuery,
+        columns: &str,
+        join: &str,
+    ) -> Result<(String, Vec<Value>, usize), ReadError> {
+        let group = covered(scope, query.group)?;
+        let (limit, asked) = limited(query.limit, ENVELOPE_OBJECTS_MAX);
+        let mut values = vec![Value::Blob(group.to_vec())];
+        let mut condition = condition(query, &mut values);
+        if let Some(added) = query.added_after {
+            // Beside the time itself, which no index holds: where in the log it lies.
+            let after = self.sequence_at(group, added)?;
+            values.push(Value::Integer(i64::try_from(after).unwrap_or(i64::MAX)));
+            condition.push_str(&format!(" AND o.sequence > ?{}", values.len()));
+        }
+        values.push(Value::Integer(asked));
+        // What is asked for by id is few: it is looked up by id and then put in order. Without the plus sign, the index
+        // that has the order is gone through from one end to the other.
+        let order = if query.ids.is_empty() { "o.sequence" } else { "+o.sequence" };
+        let sql = format!(
+            "SELECT {columns} FROM groups g JOIN objects o ON o.grp = g.grp {join}
+             WHERE g.uuid = ?1 {condition} ORDER BY {order} LIMIT ?{}",
+            values.len()
+        );
+        Ok((sql, values, limit))
+    }
+
+    /// A sequence before every object of a group added later than `time`, and not before any other object: found by
+    /// halving, for times rise with sequences. So what is new costs a poller the same in a log of any length.
+    fn sequence_at(&self, group: [u8; 16], time: Timestamp) -> Result<u64, ReadError> {
+        let connection = self.loan.connection()?;
+        let mut first = connection.prepare_cached(
+            "SELECT o.sequence, o.added FROM groups g JOIN objects o ON o.grp = g.grp
+             WHERE g.uuid = ?1 AND o.sequence >= ?2 ORDER BY o.sequence LIMIT 1",
+        )?;
+        let mut last = connection.prepare_cached(
+            "SELECT o.sequence FROM groups g JOIN objects o ON o.grp = g.grp
+             WHERE g.uuid = ?1 ORDER BY o.sequence DESC LIMIT 1",
+        )?;
+        let end: Option<u64> = last.query_row(params![group], |row| row.get(0)).optional()?;
+        let (mut low, mut high) = (0, end.map_or(0, |end| end.saturating_add(1)));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found: Option<(u64, i64)> =
+                first.query_row(params![group, middle], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            match found {
+                Some((sequence, added)) if added <= time.as_micros() => low = sequence.saturating_add(1),
+                _ => high = middle,
+            }
+        }
+        Ok(low.saturating_sub(1))
     }
 
     /// Every version of an object in every visible group, by group and version, with its bytes. Empty when it is
@@ -215,6 +323,37 @@ impl Reading<'_> {
         let rows = statement.query_map(params![id, groups_json(scope), asked - 1], edge_from)?;
         Ok(Visible::under(scope, rows.collect::<Result<_, _>>()?))
     }
+
+    /// The objects that say `label` of `target` now: ids, each once, at most `limit` (held to [`ENVELOPE_OBJECTS_MAX`])
+    /// and then any of them. Neither the object nor what says so is revoked or taken back, in any visible group.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn sources(
+        &self,
+        scope: &ReadScope,
+        target: &str,
+        label: &str,
+        limit: usize,
+    ) -> Result<Visible<Vec<String>>, ReadError> {
+        let (limit, _) = limited(limit, ENVELOPE_OBJECTS_MAX);
+        let connection = self.loan.connection()?;
+        // The limit stands inside: whoever is said a million things of costs no more than it.
+        let mut statement = connection.prepare_cached(
+            "WITH seen AS MATERIALIZED (SELECT grp FROM groups WHERE uuid IN (SELECT unhex(value) FROM json_each(?1)))
+             SELECT DISTINCT source FROM (
+               SELECT e.source FROM seen CROSS JOIN edges e ON e.grp = seen.grp AND e.target = ?2 WHERE e.label = ?3
+               AND EXISTS (SELECT 1 FROM objects o WHERE o.id = e.source AND o.grp IN (SELECT grp FROM seen)
+                           AND o.latest = 1 AND o.withdrawn = 0 AND o.revoked = 0)
+               AND EXISTS (SELECT 1 FROM objects o WHERE o.id = e.via AND o.grp = e.grp
+                           AND o.latest = 1 AND o.withdrawn = 0 AND o.revoked = 0)
+               LIMIT ?4) ORDER BY source",
+        )?;
+        let asked = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows =
+            statement.query_map(params![groups_json(scope), target, label, asked], |row| row.get(0))?;
+        Ok(Visible::under(scope, rows.collect::<Result<_, _>>()?))
+    }
 }
 
 /// The conditions of a query, each value bound. Only fixed text goes into the SQL.
@@ -227,11 +366,22 @@ fn condition(query: &ObjectQuery, values: &mut Vec<Value>) -> String {
     if let Some(after) = query.after {
         and(" AND o.sequence > @", Value::Integer(i64::try_from(after).unwrap_or(i64::MAX)));
     }
+    if let Some(until) = query.until {
+        and(" AND o.sequence <= @", Value::Integer(i64::try_from(until).unwrap_or(i64::MAX)));
+    }
+    if let Some(since) = query.revocations_after {
+        and(
+            " AND o.withdrawn = 2 AND o.sequence > @",
+            Value::Integer(i64::try_from(since).unwrap_or(i64::MAX)),
+        );
+    }
     if let Some(added) = query.added_after {
         and(" AND o.added > @", Value::Integer(added.as_micros()));
     }
-    if !query.ids.is_empty() {
-        and(" AND o.id IN (SELECT value FROM json_each(@))", Value::Text(json_of(&query.ids)));
+    match query.ids.as_slice() {
+        [] => {}
+        [one] => and(" AND o.id = @", Value::Text(one.clone())),
+        several => and(" AND o.id IN (SELECT value FROM json_each(@))", Value::Text(json_of(several))),
     }
     match query.types.as_slice() {
         [] => {}
@@ -245,7 +395,7 @@ fn condition(query: &ObjectQuery, values: &mut Vec<Value>) -> String {
             Value::Text(json_of(&query.spec_versions)),
         );
     }
-    if !query.include_withdrawn {
+    if !query.include_withdrawn && query.revocations_after.is_none() {
         sql.push_str(" AND o.withdrawn = 0");
     }
     sql.push_str(&versions(query, values));

@@ -127,6 +127,9 @@ impl Reading<'_> {
     pub fn search(&self, scope: &ReadScope, query: &SearchQuery) -> Result<Visible<SearchPage>, ReadError> {
         let (limit, asked) = limited(query.limit, PAGE_ITEMS_MAX);
         let words = words(&query.text);
+        if words.is_some() {
+            self.wait_for_words(scope)?;
+        }
         let mut rows = Vec::new();
         // Within a group the order is that of its sequence, which has an index; the groups are merged here.
         for group in scope.groups().filter(|group| query.group.is_none_or(|only| only == *group)) {
@@ -137,6 +140,23 @@ impl Reading<'_> {
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(SearchCursor::of);
         Ok(Visible::under(scope, SearchPage { rows, next }))
+    }
+
+    /// Waits until the words of everything in the scope's groups can be found; what others share meanwhile is not
+    /// waited for.
+    fn wait_for_words(&self, scope: &ReadScope) -> Result<(), ReadError> {
+        let connection = self.loan.connection()?;
+        let mut statement = connection.prepare_cached(
+            "SELECT o.position FROM groups g JOIN objects o ON o.grp = g.grp WHERE g.uuid = ?1
+             ORDER BY o.sequence DESC LIMIT 1",
+        )?;
+        let mut last = 0;
+        for group in scope.groups() {
+            let position: Option<u64> =
+                statement.query_row([group.uuid().into_bytes()], |row| row.get(0)).optional()?;
+            last = last.max(position.unwrap_or(0));
+        }
+        self.published.texts.wait_for(last)
     }
 
     fn search_group(
@@ -155,7 +175,7 @@ impl Reading<'_> {
         };
         let types = if query.types.is_empty() { Value::Null } else { Value::Text(json_of(&query.types)) };
         let matching = match words {
-            Some(_) => "AND o.row IN (SELECT rowid FROM texts WHERE texts MATCH ?8)",
+            Some(_) => "AND o.position IN (SELECT rowid FROM texts WHERE texts MATCH ?8)",
             None => "AND ?8 IS NULL",
         };
         let after = query.since.as_ref().and_then(|since| since.get(&group)).copied().unwrap_or(0);
@@ -279,7 +299,7 @@ impl Condition {
 
 /// Words that must stand one after the other, as an FTS5 phrase.
 fn phrase(text: &str) -> Option<String> {
-    let plain = text.replace('"', " ").replace('\0', " ");
+    let plain = text.replace(['"', '\0'], " ");
     plain.chars().any(char::is_alphanumeric).then(|| format!("\"{plain}\""))
 }
 

@@ -7,8 +7,11 @@
 mod postings;
 mod rows;
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
-use shieldwall_model::id::GroupId;
+use shieldwall_model::id::{GroupId, MemberId};
+use shieldwall_model::time::Timestamp;
 
 pub use self::postings::Key;
 pub(crate) use self::postings::family;
@@ -22,9 +25,10 @@ pub(crate) const VIEWS_SCHEMA: i64 = 2;
 /// The tables of `views.db`.
 ///
 /// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
-/// ledger. `texts` holds words alone (contentless FTS5), for the latest version of each object that is not withdrawn;
-/// `keys` holds what those are found by (see [`Key`]), `prefixes` the lengths of networks a group has ever held, so that
-/// looking for the networks around an address takes as many look-ups as there are lengths in use.
+/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `keys` holds what objects
+/// in use are found by (see [`Key`]), `prefixes` the lengths of networks a group has ever held, so that looking for the
+/// networks around an address takes as many look-ups as there are lengths in use. Words are in a database of their own,
+/// `texts.db`.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE skipped (position INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
@@ -35,13 +39,10 @@ pub(crate) const SCHEMA: &str = "
         spec_version TEXT NOT NULL, created_by TEXT, owner BLOB, name TEXT, marking INTEGER,
         revoked INTEGER NOT NULL, withdrawn INTEGER NOT NULL, first INTEGER NOT NULL, latest INTEGER NOT NULL
     ) STRICT;
-    CREATE UNIQUE INDEX objects_version ON objects (grp, id, version);
+    CREATE UNIQUE INDEX objects_version ON objects (id, grp, version);
     CREATE INDEX objects_sequence ON objects (grp, sequence);
     CREATE INDEX objects_current ON objects (grp, type, sequence) WHERE latest = 1 AND withdrawn = 0;
-    CREATE INDEX objects_id ON objects (id);
-    CREATE VIRTUAL TABLE texts USING fts5 (
-        words, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-    );
+    CREATE INDEX objects_revocations ON objects (grp, sequence) WHERE withdrawn = 2;
     CREATE VIRTUAL TABLE keys USING fts5 (
         held, content = '', contentless_delete = 1, detail = 'none', tokenize = 'ascii'
     );
@@ -54,7 +55,7 @@ pub(crate) const SCHEMA: &str = "
         sequence INTEGER NOT NULL, PRIMARY KEY (grp, source, target, label, via)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX edges_target ON edges (grp, target);
-    CREATE INDEX edges_via ON edges (grp, via);
+    CREATE INDEX edges_via ON edges (grp, via) WHERE via <> source;
     CREATE TABLE documents (
         row INTEGER PRIMARY KEY, collection TEXT NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL,
         sort INTEGER NOT NULL, changed INTEGER NOT NULL, body BLOB NOT NULL
@@ -91,11 +92,13 @@ impl ViewsError {
 pub struct Views<'a> {
     connection: &'a Connection,
     entry: Option<&'a Entry>,
+    /// The number of the group asked for last.
+    numbered: Cell<Option<(GroupId, i64)>>,
 }
 
 impl<'a> Views<'a> {
-    pub(crate) const fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
-        Self { connection, entry }
+    pub(crate) fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
+        Self { connection, entry, numbered: Cell::new(None) }
     }
 
     fn entry(&self) -> Result<&'a Entry, ViewsError> {
@@ -104,22 +107,73 @@ impl<'a> Views<'a> {
 
     /// Indexes the object that is the body of the entry being folded, for that entry's group. Whose it is, when it
     /// was added and where its bytes lie are taken from the entry. False, and nothing changed, when the group has this
-    /// version already.
+    /// version already; a version that was withdrawn is in use again, as of this entry.
     ///
     /// # Errors
     /// [`ViewsError`].
     pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+        let owner = self.entry()?.author.member;
+        self.put_object_of(object, owner)
+    }
+
+    /// The same for an object that is `owner`'s, whoever appended the entry that holds it.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_object_of(
+        &mut self,
+        object: &ObjectRow<'_>,
+        owner: Option<MemberId>,
+    ) -> Result<bool, ViewsError> {
+        let Some((group, _, alone)) = self.put_row(object, owner, 0)? else { return Ok(false) };
+        if !alone {
+            self.rank(group, object)?;
+        }
+        Ok(true)
+    }
+
+    /// Indexes the version that says that an object of the group was taken back: the latest one, and withdrawn like the
+    /// others, but for readers who ask for [`ObjectQuery::revocations_after`](crate::reading::ObjectQuery). False, and
+    /// nothing changed, when the group has this version already.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn put_revocation(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+        let Some((group, row, _)) = self.put_row(object, self.entry()?.author.member, 2)? else {
+            return Ok(false);
+        };
+        self.connection
+            .prepare_cached("UPDATE objects SET latest = (row = ?3) WHERE grp = ?1 AND id = ?2")?
+            .execute(params![group, object.id, row])?;
+        Ok(true)
+    }
+
+    /// The group's number, the row that was put, and whether it is the object's only one; `None` when the version is there already.
+    fn put_row(
+        &self,
+        object: &ObjectRow<'_>,
+        owner: Option<MemberId>,
+        withdrawn: i64,
+    ) -> Result<Option<(i64, i64, bool)>, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
-        let added = self
+        // Nearly every object is new: it is its own first and latest version, and nothing need be ranked.
+        let new: bool = self
             .connection
-            .prepare_cached(
-                "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
-                 owner, name, marking, revoked, withdrawn, first, latest)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0)
-                 ON CONFLICT (grp, id, version) DO NOTHING",
-            )?
-            .execute(params![
+            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM objects WHERE grp = ?1 AND id = ?2)")?
+            .query_row(params![group, object.id], |row| row.get(0))?;
+        let alone = new && withdrawn == 0;
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
+             owner, name, marking, revoked, withdrawn, first, latest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
+             ON CONFLICT (grp, id, version) DO UPDATE SET sequence = ?2, position = ?3, added = ?4, spec_version = ?8,
+             created_by = ?9, name = ?11, marking = ?12, revoked = ?13, withdrawn = ?14
+             WHERE withdrawn <> 0 AND ?14 = 0
+             RETURNING row",
+        )?;
+        let row = statement.query_row(
+            params![
                 group,
                 entry.sequence,
                 entry.position,
@@ -129,21 +183,20 @@ impl<'a> Views<'a> {
                 object.version.as_micros(),
                 object.spec_version,
                 object.created_by,
-                entry.author.member.map(|member| member.uuid().into_bytes()),
+                owner.map(|member| member.uuid().into_bytes()),
                 object.name,
                 object.marking.map(marking_rank),
                 object.revoked,
-            ])?;
-        if added == 0 {
-            return Ok(false);
-        }
-        let row = self.connection.last_insert_rowid();
-        self.rank(group, object, row)?;
-        Ok(true)
+                withdrawn,
+                alone,
+            ],
+            |row| row.get(0),
+        );
+        Ok(row.optional()?.map(|row| (group, row, alone)))
     }
 
-    /// Keeps the first and latest flags, and the words of the latest version alone.
-    fn rank(&self, group: i64, object: &ObjectRow<'_>, row: i64) -> Result<(), ViewsError> {
+    /// Keeps the first and latest flags.
+    fn rank(&self, group: i64, object: &ObjectRow<'_>) -> Result<(), ViewsError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT min(version), max(version), count(*) FROM objects WHERE grp = ?1 AND id = ?2 AND withdrawn = 0",
         )?;
@@ -152,10 +205,6 @@ impl<'a> Views<'a> {
         let version = object.version.as_micros();
         if version == latest {
             self.forget_keys(group, object.id)?;
-            self.forget_words(group, object.id)?;
-            self.connection
-                .prepare_cached("INSERT INTO texts (rowid, words) VALUES (?1, ?2)")?
-                .execute(params![row, object.text])?;
         }
         if versions == 1 {
             // Withdrawn versions, if there are any, step back behind the one that is back in use.
@@ -171,16 +220,6 @@ impl<'a> Views<'a> {
                 )?
                 .execute(params![group, object.id, first, latest])?;
         }
-        Ok(())
-    }
-
-    fn forget_words(&self, group: i64, id: &str) -> Result<(), ViewsError> {
-        self.connection
-            .prepare_cached(
-                "DELETE FROM texts WHERE rowid IN
-                 (SELECT row FROM objects WHERE grp = ?1 AND id = ?2 AND latest = 1 AND withdrawn = 0)",
-            )?
-            .execute(params![group, id])?;
         Ok(())
     }
 
@@ -219,10 +258,53 @@ impl<'a> Views<'a> {
         self.entry()?;
         let group = self.number(group)?;
         self.forget_keys(group, id)?;
-        self.forget_words(group, id)?;
         let changed = self
             .connection
             .prepare_cached("UPDATE objects SET withdrawn = 1 WHERE grp = ?1 AND id = ?2 AND withdrawn = 0")?
+            .execute(params![group, id])?;
+        Ok(changed > 0)
+    }
+
+    /// Takes some versions of an object out of a group's pages and search; the latest of those left is the latest again.
+    /// True if one of them was there.
+    ///
+    /// # Errors
+    /// [`ViewsError`].
+    pub fn withdraw_versions(
+        &mut self,
+        group: GroupId,
+        id: &str,
+        versions: &[Timestamp],
+    ) -> Result<bool, ViewsError> {
+        self.entry()?;
+        let group = self.number(group)?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT version FROM objects WHERE grp = ?1 AND id = ?2 AND latest = 1 AND withdrawn = 0",
+        )?;
+        let latest = statement.query_row(params![group, id], |row| row.get(0).map(Timestamp::from_micros));
+        if latest.optional()?.is_some_and(|latest| versions.contains(&latest)) {
+            self.forget_keys(group, id)?;
+        }
+        let mut changed = 0;
+        for version in versions {
+            let version = version.as_micros();
+            changed += self
+                .connection
+                .prepare_cached(
+                    "UPDATE objects SET withdrawn = 1 WHERE grp = ?1 AND id = ?2 AND version = ?3 AND withdrawn = 0",
+                )?
+                .execute(params![group, id, version])?;
+        }
+        // What is left is ranked anew; where nothing is left, the last one withdrawn stays what is known of the object.
+        self.connection
+            .prepare_cached(
+                "UPDATE objects SET (first, latest) =
+                 (SELECT objects.withdrawn = 0 AND objects.version = min(x.version),
+                         objects.withdrawn = 0 AND objects.version = max(x.version)
+                  FROM objects x WHERE x.grp = ?1 AND x.id = ?2 AND x.withdrawn = 0)
+                 WHERE grp = ?1 AND id = ?2
+                 AND EXISTS (SELECT 1 FROM objects x WHERE x.grp = ?1 AND x.id = ?2 AND x.withdrawn = 0)",
+            )?
             .execute(params![group, id])?;
         Ok(changed > 0)
     }
@@ -250,9 +332,12 @@ impl<'a> Views<'a> {
     pub fn delete_edges(&mut self, group: GroupId, via: &str) -> Result<(), ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
-        self.connection
-            .prepare_cached("DELETE FROM edges WHERE grp = ?1 AND via = ?2")?
-            .execute(params![group, via])?;
+        // What an object refers to by itself starts at it; what a relationship says is found by its own index.
+        for condition in ["source = ?2 AND via = ?2", "via = ?2 AND via <> source"] {
+            self.connection
+                .prepare_cached(&format!("DELETE FROM edges WHERE grp = ?1 AND {condition}"))?
+                .execute(params![group, via])?;
+        }
         Ok(())
     }
 
@@ -362,12 +447,21 @@ impl<'a> Views<'a> {
 
     /// The number of a group, given on first use.
     fn number(&self, group: GroupId) -> Result<i64, ViewsError> {
-        let uuid = group.uuid().into_bytes();
-        let mut statement = self.connection.prepare_cached("SELECT grp FROM groups WHERE uuid = ?1")?;
-        if let Some(number) = statement.query_row(params![uuid], |row| row.get(0)).optional()? {
+        if let Some((_, number)) = self.numbered.get().filter(|(known, _)| *known == group) {
             return Ok(number);
         }
-        self.connection.prepare_cached("INSERT INTO groups (uuid) VALUES (?1)")?.execute(params![uuid])?;
-        Ok(self.connection.last_insert_rowid())
+        let uuid = group.uuid().into_bytes();
+        let mut statement = self.connection.prepare_cached("SELECT grp FROM groups WHERE uuid = ?1")?;
+        let number = match statement.query_row(params![uuid], |row| row.get(0)).optional()? {
+            Some(number) => number,
+            None => {
+                self.connection
+                    .prepare_cached("INSERT INTO groups (uuid) VALUES (?1)")?
+                    .execute(params![uuid])?;
+                self.connection.last_insert_rowid()
+            }
+        };
+        self.numbered.set(Some((group, number)));
+        Ok(number)
     }
 }

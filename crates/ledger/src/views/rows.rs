@@ -25,8 +25,6 @@ pub struct ObjectRow<'a> {
     pub marking: Option<Tlp>,
     /// Whether this version says `revoked`.
     pub revoked: bool,
-    /// The words it is to be found by.
-    pub text: &'a str,
 }
 
 /// An object as the index holds it.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shieldwall_ledger::views::{Edge, Key, ObjectRow};
-use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Views};
+use shieldwall_ledger::{Draft, Entry, Fold, FoldError, Ledger, Options, Views, Words};
 use shieldwall_model::access::{Action, Permit, Principal, ReadScope, Reader, Role};
 use shieldwall_model::directory::{Directory, Member, MemberKind, SharingGroup, SightingNames};
 use shieldwall_model::id::{GroupId, MemberId, RepeatableEntropy, UserId};
@@ -144,6 +144,16 @@ impl Fold for TestFold {
         self.version
     }
 
+    fn words(&self) -> Words {
+        |entry| {
+            let body = String::from_utf8(entry.body.clone()?).ok()?;
+            match (entry.kind.as_str(), body.split('|').collect::<Vec<_>>().as_slice()) {
+                ("object", [_, _, _, _, name, _]) => Some((*name).to_owned()),
+                _ => None,
+            }
+        }
+    }
+
     fn start(&mut self, views: &mut Views<'_>) -> Result<(), FoldError> {
         self.counts.clear();
         for document in views.all_documents("count")? {
@@ -171,22 +181,32 @@ impl Fold for TestFold {
         let body = entry.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
         let parts: Vec<&str> = body.split('|').collect();
         match (entry.kind.as_str(), parts.as_slice()) {
-            ("object", [object_type, id, version, spec, name, to]) => {
-                let version = Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000);
-                views.put_object(&ObjectRow {
+            ("object" | "revocation", [object_type, id, version, spec, name, to]) => {
+                let row = ObjectRow {
                     id,
                     object_type,
-                    version,
+                    version: Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000),
                     spec_version: spec,
                     created_by: None,
                     name: Some(name),
                     marking: Some(Tlp::Green),
-                    revoked: false,
-                    text: name,
-                })?;
+                    revoked: entry.kind == "revocation",
+                };
+                if row.revoked {
+                    views.put_revocation(&row)?;
+                } else {
+                    views.put_object(&row)?;
+                }
                 if !to.is_empty() {
                     views.put_edge(&Edge { source: id, target: to, label: "points-to", via: id })?;
                 }
+            }
+            ("withdraw-versions", [id, versions @ ..]) => {
+                let versions: Vec<Timestamp> = versions
+                    .iter()
+                    .map(|version| Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000))
+                    .collect();
+                views.withdraw_versions(entry.group, id, &versions)?;
             }
             ("withdraw", [id]) => {
                 views.withdraw(entry.group, id)?;

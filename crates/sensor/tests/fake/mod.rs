@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -87,7 +87,7 @@ impl FakeHub {
             .route("/api/v1/sensors/health", post(health))
             .route("/api/v1/stream", get(stream))
             .route("/api/v1/warnings", get(warnings))
-            .route("/api/v1/warnings/{id}/acknowledge", post(acknowledge))
+            .route("/api/v1/warnings/acknowledge", post(acknowledge))
             .with_state(Arc::clone(&hub));
         tokio::spawn(async move { axum::serve(listener, app).await });
         hub
@@ -225,13 +225,13 @@ async fn warnings(State(hub): Hub, headers: HeaderMap) -> Result<Response, Respo
 
 async fn acknowledge(
     State(hub): Hub,
-    Path(id): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Result<Response, Response> {
     entry(&hub, &headers)?;
     assert_eq!(body["taken"], "by-machine");
-    hub.with(|inner| inner.acknowledged.insert(id));
+    let ids = body["warnings"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
+    hub.with(|inner| inner.acknowledged.extend(ids));
     Ok(Json(json!({})).into_response())
 }
 

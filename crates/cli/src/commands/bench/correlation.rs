@@ -84,7 +84,7 @@ pub(crate) fn run(args: &BenchCorrelationArgs, console: &Console) -> Result<Outc
         Fault::environment("cli.bench.dir", "no temporary directory could be made; is TMPDIR full?")
             .because(error)
     })?;
-    let token = token(&dir, console)?;
+    let token = token(dir.path(), console)?;
     let figures = console.wait_for(measure(args, &dir, token, console))?;
     console.answer(&figures, told)?;
     Ok(Outcome::of(figures.good))

@@ -1,6 +1,6 @@
 //! `bench import`: files in over HTTP and every page out again, with a hub of its own on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,23 +68,28 @@ struct In {
 /// # Errors
 /// Files that cannot be read, or a hub that does not start.
 pub(crate) fn run(args: BenchImportArgs, console: &Console) -> Result<Outcome, Fault> {
-    let dir = TempDir::new().map_err(|error| {
-        Fault::environment("cli.bench.dir", "no temporary directory could be made; is TMPDIR full?")
-            .because(error)
-    })?;
-    let token = token(&dir, console)?;
+    let dir = temporary()?;
+    let token = token(dir.path(), console)?;
     let figures = console.wait_for(measure(&args, &dir, token, console))?;
     console.answer(&figures, told)?;
     Ok(Outcome::of(figures.whole))
 }
 
+/// A directory that goes with the value.
+pub(super) fn temporary() -> Result<TempDir, Fault> {
+    TempDir::new().map_err(|error| {
+        Fault::environment("cli.bench.dir", "no temporary directory could be made; is TMPDIR full?")
+            .because(error)
+    })
+}
+
 /// A token for a member that joins with it.
-pub(super) fn token(dir: &TempDir, console: &Console) -> Result<String, Fault> {
+pub(super) fn token(dir: &Path, console: &Console) -> Result<String, Fault> {
     let directory = Directory::default();
     let member = member("LU", None, &directory, &[], console)?;
     let minted = mint(&member, &directory, Role::Analyst, "bench", 1, console.clock.now(), &*console.entropy)
         .map_err(|error| Fault::failed(error.code(), &error))?;
-    let accounts = Accounts::open(dir.path()).map_err(|error| account_fault(&error))?;
+    let accounts = Accounts::open(dir).map_err(|error| account_fault(&error))?;
     accounts.add_token(&Offline, &minted.record).map_err(|error| account_fault(&error))?;
     Ok(minted.text)
 }

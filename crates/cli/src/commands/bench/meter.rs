@@ -41,9 +41,17 @@ fn on_core() -> Option<Duration> {
 
 /// The most memory the program had at once since [`forget_peak`], in bytes (proc(5), VmHWM).
 pub(crate) fn peak_bytes() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    memory_of(std::process::id()).map(|(peak, _)| peak)
+}
+
+/// The most memory another process had at once, and has now, in bytes (proc(5), VmHWM and VmRSS).
+pub(crate) fn memory_of(pid: u32) -> Option<(u64, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    };
+    Some((value("VmHWM:")?, value("VmRSS:")?))
 }
 
 /// Measures the peak anew from here on (proc(5), /proc/self/clear_refs); where the system refuses, the peak stays that

@@ -2,9 +2,12 @@
 
 mod correlation;
 mod import;
+mod indicators;
 mod matching;
 mod meter;
 mod pages;
+mod taxii;
+mod wire;
 
 use clap::{Args, Subcommand};
 
@@ -26,6 +29,7 @@ enum BenchCommand {
     Match(matching::BenchMatchArgs),
     Import(import::BenchImportArgs),
     Pages(pages::BenchPagesArgs),
+    Taxii(taxii::BenchTaxiiArgs),
 }
 
 /// Runs the command.
@@ -38,5 +42,6 @@ pub(crate) fn run(args: BenchArgs, console: &Console) -> Result<Outcome, Fault> 
         BenchCommand::Match(args) => matching::run(&args, console),
         BenchCommand::Import(args) => import::run(args, console),
         BenchCommand::Pages(args) => pages::run(&args, console),
+        BenchCommand::Taxii(args) => taxii::run(&args, console),
     }
 }

@@ -67,11 +67,21 @@ pub(crate) struct HubProcess {
 impl HubProcess {
     /// Starts a hub on `data`, at `listen`, and waits until it says that it listens.
     pub(crate) fn start(data: &Path, listen: &str) -> Self {
+        Self::start_with(data, listen, &[])
+    }
+
+    /// The same, set up further by `more` arguments.
+    pub(crate) fn start_with(data: &Path, listen: &str, more: &[&str]) -> Self {
+        let more: Vec<&str> = ["--log", "error"].iter().chain(more).copied().collect();
+        Self::start_logging(data, listen, &more, Stdio::inherit())
+    }
+
+    /// The same, with its log written to `log`; how much it logs is for `more` to say.
+    pub(crate) fn start_logging(data: &Path, listen: &str, more: &[&str], log: impl Into<Stdio>) -> Self {
         let data = data.to_str().expect("a path of text");
-        let mut child = command(["hub", "--data", data, "--listen", listen, "--json", "--log", "error"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the hub starts");
+        let arguments = ["hub", "--data", data, "--listen", listen, "--json"];
+        let mut command = command(arguments.iter().chain(more));
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the hub starts");
         let mut line = String::new();
         let read = BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line);
         let told: Json = read

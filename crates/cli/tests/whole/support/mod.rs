@@ -17,7 +17,7 @@ use shieldwall_hub::api::alliance::{NewGroup, NewMember, admit_member, form_grou
 use shieldwall_hub::{Config, Hub, Running};
 use shieldwall_model::access::Role;
 use shieldwall_model::directory::{Member, SharingGroup};
-use shieldwall_model::id::{SystemEntropy, UserId};
+use shieldwall_model::id::{Entropy, SystemEntropy, UserId};
 use shieldwall_model::time::{Clock, SystemClock, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -75,6 +75,7 @@ pub(crate) struct World {
     running: Option<Running>,
     address: SocketAddr,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     http: reqwest::Client,
     operator: Option<Client>,
     people: Mutex<BTreeMap<(String, &'static str), UserId>>,
@@ -98,11 +99,21 @@ impl World {
 
     /// A hub with the [`MEMBERS`], by this clock, set up like this.
     pub(crate) async fn start_as(clock: Arc<dyn Clock>, set_up: SetUp) -> Self {
+        Self::start_of(clock, Arc::new(SystemEntropy), set_up).await
+    }
+
+    /// A hub with the [`MEMBERS`], by this clock and this source of randomness.
+    pub(crate) async fn start_with(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self::start_of(clock, entropy, Box::new(|_| {})).await
+    }
+
+    async fn start_of(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, set_up: SetUp) -> Self {
         let mut world = Self {
             place: Workplace::new(),
             running: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             clock,
+            entropy,
             http: client::plain_http(),
             operator: None,
             people: Mutex::default(),
@@ -118,7 +129,9 @@ impl World {
     }
 
     fn config(&self) -> Config {
-        let mut config = Config { listen: self.address, ..Config::new(self.data()) };
+        // Peers and sources of a test are on this machine.
+        let allow_fetch_from = vec!["http://127.0.0.0/8".parse().expect("a network")];
+        let mut config = Config { listen: self.address, allow_fetch_from, ..Config::new(self.data()) };
         (self.set_up)(&mut config);
         config
     }
@@ -126,7 +139,7 @@ impl World {
     /// Starts the hub (again), on the address it had.
     pub(crate) async fn go_on(&mut self) {
         assert!(self.running.is_none(), "the hub runs already");
-        let running = Hub::start(self.config(), Arc::clone(&self.clock), Arc::new(SystemEntropy)).await;
+        let running = Hub::start(self.config(), Arc::clone(&self.clock), Arc::clone(&self.entropy)).await;
         let running = running.unwrap_or_else(|error| {
             panic!("{}: {error}: {:?}", error.code(), std::error::Error::source(&error))
         });
