@@ -127,7 +127,7 @@ impl Reading<'_> {
     pub fn search(&self, scope: &ReadScope, query: &SearchQuery) -> Result<Visible<SearchPage>, ReadError> {
         let (limit, asked) = limited(query.limit, PAGE_ITEMS_MAX);
         let words = words(&query.text);
-        if words.is_some() {
+        if words.is_some() || query.conditions.iter().any(Condition::asks_for_words) {
             self.wait_for_words(scope)?;
         }
         let mut rows = Vec::new();
@@ -217,6 +217,15 @@ impl Reading<'_> {
 }
 
 impl Condition {
+    /// Whether it is about words, which are indexed behind the views.
+    fn asks_for_words(&self) -> bool {
+        match &self.test {
+            Test::Words(_) => true,
+            Test::Any(any) => any.iter().any(Self::asks_for_words),
+            _ => false,
+        }
+    }
+
     /// The condition as SQL, each value bound. Only fixed text goes into it.
     fn sql(&self, group: GroupId, number: i64, values: &mut Vec<Value>) -> String {
         let mut bind = |value: Value| {
@@ -288,7 +297,7 @@ impl Condition {
             Test::Words(text) => match phrase(text) {
                 Some(phrase) => {
                     let phrase = bind(Value::Text(phrase));
-                    format!("o.row IN (SELECT rowid FROM texts WHERE texts MATCH {phrase})")
+                    format!("o.position IN (SELECT rowid FROM texts WHERE texts MATCH {phrase})")
                 }
                 None => "1".to_owned(),
             },
