@@ -188,7 +188,6 @@ impl Reading<'_> {
             query.owner.map_or(Value::Null, |owner| Value::Blob(owner.uuid().into_bytes().to_vec())),
             Value::Integer(asked),
             words.map_or(Value::Null, |words| Value::Text(words.to_owned())),
-            Value::Integer(query.withdrawn.into()),
             Value::Integer(i64::try_from(after).unwrap_or(i64::MAX)),
         ];
         let connection = self.loan.connection()?;
@@ -203,9 +202,11 @@ impl Reading<'_> {
                 more.push_str(&condition.sql(group, number, &mut values));
             }
         }
+        // Of what was taken back, the version that says so is the last.
+        let withdrawn = if query.withdrawn { "o.withdrawn <> 0" } else { "o.withdrawn = 0" };
         let sql = format!(
             "SELECT {OBJECT_COLUMNS} FROM groups g JOIN objects o ON o.grp = g.grp
-             WHERE g.uuid = ?1 AND o.latest = 1 AND o.withdrawn = ?9 AND o.sequence > ?10 AND o.sequence < ?2 AND o.added < ?3
+             WHERE g.uuid = ?1 AND o.latest = 1 AND {withdrawn} AND o.sequence > ?9 AND o.sequence < ?2 AND o.added < ?3
              AND (?4 IS NULL OR o.type IN (SELECT value FROM json_each(?4)))
              AND (?5 IS NULL OR o.marking = ?5) AND (?6 IS NULL OR o.owner = ?6) {matching} {more}
              ORDER BY o.sequence DESC LIMIT ?7"
