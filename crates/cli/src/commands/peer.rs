@@ -28,10 +28,26 @@ pub(crate) struct PeerArgs {
 #[derive(Debug, Subcommand)]
 enum PeerCommand {
     Add(Box<AddArgs>),
+    /// List the peers and how exchange with each goes.
+    #[command(after_help = "Example:\n  shieldwall peer list --hub https://hub.example --token-file t")]
     List(ListArgs),
+    /// Show one peer: its terms, and how exchange with it goes.
+    #[command(
+        after_help = "Example:\n  shieldwall peer show baltic --hub https://hub.example --token-file t"
+    )]
     Show(NamedArgs),
+    /// Have a peer rest, or go on.
+    #[command(
+        after_help = "Example:\n  shieldwall peer pause baltic --hub https://hub.example --token-file t"
+    )]
     Pause(PauseArgs),
+    /// Run a peer at once, and wait for what comes of it.
+    #[command(after_help = "Example:\n  shieldwall peer run baltic --hub https://hub.example --token-file t")]
     Run(NamedArgs),
+    /// Remove a peer; what came from it stays.
+    #[command(
+        after_help = "Example:\n  shieldwall peer remove baltic --hub https://hub.example --token-file t"
+    )]
     Remove(NamedArgs),
 }
 

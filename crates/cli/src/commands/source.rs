@@ -27,9 +27,25 @@ pub(crate) struct SourceArgs {
 #[derive(Debug, Subcommand)]
 enum SourceCommand {
     Add(Box<AddArgs>),
+    /// List the member's sources and what each last brought.
+    #[command(
+        after_help = "Example:\n  shieldwall feed source list --hub https://hub.example --token-file t"
+    )]
     List(ListArgs),
+    /// Say what a run would share, refuse and take back; nothing is shared.
+    #[command(
+        after_help = "Example:\n  shieldwall feed source preview blocklist --hub https://hub.example --token-file t"
+    )]
     Preview(ContentArgs),
+    /// Take in what a source says, fetched or from a file.
+    #[command(
+        after_help = "Example:\n  shieldwall feed source run blocklist --hub https://hub.example --token-file t"
+    )]
     Run(RunArgs),
+    /// Remove a source; what came from it stays.
+    #[command(
+        after_help = "Example:\n  shieldwall feed source remove blocklist --hub https://hub.example --token-file t"
+    )]
     Remove(NamedArgs),
 }
 

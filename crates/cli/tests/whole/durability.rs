@@ -77,6 +77,16 @@ async fn dumped(data: &Path) -> String {
     run_beside(vec!["dump".to_owned(), "--data".into(), text(data)]).await.expect(0).out
 }
 
+/// Waits until the words of everything there is can be found: they follow behind the views.
+async fn indexed(world: &World) {
+    within("the full text to catch up", async {
+        while world.hub().app().ledger().texts_behind() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 fn text(path: &Path) -> String {
     path.to_str().expect("a path of text").to_owned()
 }
@@ -86,7 +96,9 @@ async fn views_made_anew_from_the_record_are_the_views_there_were() {
     let mut world = World::start().await;
     live_a_little(&world).await;
     let reader = world.token("ES", Role::Analyst).await;
-    let (before, shown) = (dumped(&world.data()).await, seen_by(&reader).await);
+    let shown = seen_by(&reader).await;
+    indexed(&world).await;
+    let before = dumped(&world.data()).await;
     assert!(before.lines().count() > 50, "the views hold something:\n{before}");
     world.pause().await;
     let rebuilt =
@@ -101,6 +113,7 @@ async fn views_made_anew_from_the_record_are_the_views_there_were() {
         let _ = fs::remove_file(world.data().join("real").join(name));
     }
     world.go_on().await;
+    indexed(&world).await;
     assert_eq!(dumped(&world.data()).await, before);
     assert_eq!(seen_by(&reader).await, shown);
     world.end().await;

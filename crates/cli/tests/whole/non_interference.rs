@@ -354,6 +354,17 @@ fn filled(path: &str, objects: &[String], groups: &[GroupId]) -> Vec<String> {
     if path.contains("/peers/{id}") || path.contains("/sources/{id}") {
         return each("{id}", vec!["peer--5b0ed0b0-0000-7000-8000-000000000001".into()]);
     }
+    if path == "/feeds/misp/{file}" {
+        let events = (0..NAMES).map(|name| format!("5b0ed0b0-0000-4000-8000-{name:012x}.json"));
+        return each("{file}", events.chain(["manifest.json".into(), "hashes.csv".into()]).collect());
+    }
+    if path.starts_with("/misp/") {
+        // An event of either side's sender, an attribute of it, and an indicator shared as such.
+        let ids = ["5b0ed0b0-0000-4000-8000-000000000001", "5b0ed0b1-0000-4000-8000-000000000001"];
+        let natives = objects.iter().filter_map(|object| object.strip_prefix("indicator--"));
+        let ids = ids.into_iter().chain(natives).map(str::to_owned).collect();
+        return each("{id}", ids).iter().map(|path| path.replace("{options}", "deleted:1")).collect();
+    }
     if path.contains("/warnings/{id}") || path.contains("/status/{id}") {
         return each("{id}", vec!["warning--5b0ed0b0-0000-5000-8000-000000000001".into()]);
     }

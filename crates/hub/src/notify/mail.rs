@@ -90,8 +90,8 @@ fn encoded_words(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut piece = String::new();
     for character in text.chars().filter(|character| !character.is_control()) {
-        // 45 bytes are 60 in base64.
-        if piece.len() + character.len_utf8() > 45 {
+        // 42 bytes are 56 in base64: with the header's name before the first, a line stays under 78 (RFC 5322 2.1.1).
+        if piece.len() + character.len_utf8() > 42 {
             words.push(std::mem::take(&mut piece));
         }
         piece.push(character);

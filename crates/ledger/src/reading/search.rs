@@ -127,7 +127,7 @@ impl Reading<'_> {
     pub fn search(&self, scope: &ReadScope, query: &SearchQuery) -> Result<Visible<SearchPage>, ReadError> {
         let (limit, asked) = limited(query.limit, PAGE_ITEMS_MAX);
         let words = words(&query.text);
-        if words.is_some() {
+        if words.is_some() || query.conditions.iter().any(Condition::asks_for_words) {
             self.wait_for_words(scope)?;
         }
         let mut rows = Vec::new();
@@ -188,7 +188,6 @@ impl Reading<'_> {
             query.owner.map_or(Value::Null, |owner| Value::Blob(owner.uuid().into_bytes().to_vec())),
             Value::Integer(asked),
             words.map_or(Value::Null, |words| Value::Text(words.to_owned())),
-            Value::Integer(query.withdrawn.into()),
             Value::Integer(i64::try_from(after).unwrap_or(i64::MAX)),
         ];
         let connection = self.loan.connection()?;
@@ -203,9 +202,11 @@ impl Reading<'_> {
                 more.push_str(&condition.sql(group, number, &mut values));
             }
         }
+        // Of what was taken back, the version that says so is the last.
+        let withdrawn = if query.withdrawn { "o.withdrawn <> 0" } else { "o.withdrawn = 0" };
         let sql = format!(
             "SELECT {OBJECT_COLUMNS} FROM groups g JOIN objects o ON o.grp = g.grp
-             WHERE g.uuid = ?1 AND o.latest = 1 AND o.withdrawn = ?9 AND o.sequence > ?10 AND o.sequence < ?2 AND o.added < ?3
+             WHERE g.uuid = ?1 AND o.latest = 1 AND {withdrawn} AND o.sequence > ?9 AND o.sequence < ?2 AND o.added < ?3
              AND (?4 IS NULL OR o.type IN (SELECT value FROM json_each(?4)))
              AND (?5 IS NULL OR o.marking = ?5) AND (?6 IS NULL OR o.owner = ?6) {matching} {more}
              ORDER BY o.sequence DESC LIMIT ?7"
@@ -217,6 +218,15 @@ impl Reading<'_> {
 }
 
 impl Condition {
+    /// Whether it is about words, which are indexed behind the views.
+    fn asks_for_words(&self) -> bool {
+        match &self.test {
+            Test::Words(_) => true,
+            Test::Any(any) => any.iter().any(Self::asks_for_words),
+            _ => false,
+        }
+    }
+
     /// The condition as SQL, each value bound. Only fixed text goes into it.
     fn sql(&self, group: GroupId, number: i64, values: &mut Vec<Value>) -> String {
         let mut bind = |value: Value| {
@@ -288,7 +298,7 @@ impl Condition {
             Test::Words(text) => match phrase(text) {
                 Some(phrase) => {
                     let phrase = bind(Value::Text(phrase));
-                    format!("o.row IN (SELECT rowid FROM texts WHERE texts MATCH {phrase})")
+                    format!("o.position IN (SELECT rowid FROM texts WHERE texts MATCH {phrase})")
                 }
                 None => "1".to_owned(),
             },
