@@ -244,7 +244,7 @@ fn share(
         views.delete_edges(group, id)?;
     }
     put_edges(object, views)?;
-    indicator::put(entry, object, views)?;
+    indicator::put(entry, object, known.is_some(), views)?;
     indicator::said_of(entry, object, owner, body, views)?;
     if let Some(relationship) =
         object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)

@@ -117,8 +117,14 @@ impl IndicatorState {
     }
 }
 
-/// Keeps what sensors and feeds need of an indicator.
-pub(super) fn put(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) -> Result<(), FoldError> {
+/// Keeps what sensors and feeds need of an indicator. Nearly every one is new, not `known`: then nothing need be looked
+/// up or taken away.
+pub(super) fn put(
+    entry: &Entry,
+    object: &stix::Object,
+    known: bool,
+    views: &mut Views<'_>,
+) -> Result<(), FoldError> {
     let Some(indicator) = &object.indicator else { return Ok(()) };
     let read = if indicator.pattern_type == "stix" {
         shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())
@@ -130,7 +136,7 @@ pub(super) fn put(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) -
         Err(reason) => (Vec::new(), Some(reason)),
     };
     let role = object.role.unwrap_or_default();
-    let before = state(entry.group, object.id.as_str(), views)?;
+    let before = if known { state(entry.group, object.id.as_str(), views)? } else { None };
     let state = IndicatorState {
         name: object.title.clone(),
         role,
@@ -148,7 +154,7 @@ pub(super) fn put(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) -
         sighted: before.as_ref().and_then(|before| before.sighted),
         disputed: before.map(|before| before.disputed).unwrap_or_default(),
     };
-    keep(entry, object.id.as_str(), &state, views)?;
+    keep(entry, object.id.as_str(), &state, known, views)?;
     if object.revoked {
         withdraw(entry, object.id.as_str(), views)?;
     }
@@ -156,12 +162,18 @@ pub(super) fn put(entry: &Entry, object: &stix::Object, views: &mut Views<'_>) -
 }
 
 /// Puts the state, and keeps what must never be blocked where it is found without going through everything.
-fn keep(entry: &Entry, id: &str, state: &IndicatorState, views: &mut Views<'_>) -> Result<(), FoldError> {
+fn keep(
+    entry: &Entry,
+    id: &str,
+    state: &IndicatorState,
+    known: bool,
+    views: &mut Views<'_>,
+) -> Result<(), FoldError> {
     let body = write(state);
     views.put_document(collection::INDICATOR, entry.group, id, entry.sequence, &body)?;
     if state.decay == Decay::Lasting && state.ended.is_none() {
         views.put_document(collection::GUARDED, entry.group, id, entry.sequence, &body)?;
-    } else {
+    } else if known {
         views.delete_document(collection::GUARDED, entry.group, id)?;
     }
     Ok(())
@@ -179,7 +191,7 @@ pub(super) fn state(
 pub(super) fn recalled(entry: &Entry, id: &str, views: &mut Views<'_>) -> Result<(), FoldError> {
     let Some(mut state) = state(entry.group, id, views)? else { return Ok(()) };
     state.ended = Some("recalled".into());
-    keep(entry, id, &state, views)
+    keep(entry, id, &state, true, views)
 }
 
 /// It was seen at `seen`: what fades begins anew.
@@ -197,7 +209,7 @@ pub(super) fn sighted(
         return Ok(());
     }
     state.sighted = Some(seen);
-    keep(entry, id, state, views)
+    keep(entry, id, state, true, views)
 }
 
 /// A member says that it is a false positive, or takes that back. Whoever owns it recalls it instead.
@@ -210,7 +222,7 @@ pub(super) fn disputed(
     let (Some(member), id) = (member, said.id.as_str()) else { return Ok(()) };
     let Some(mut state) = state(entry.group, id, views)? else { return Ok(()) };
     let news = if said.withdrawn { state.disputed.remove(&member) } else { state.disputed.insert(member) };
-    if news { keep(entry, id, &state, views) } else { Ok(()) }
+    if news { keep(entry, id, &state, true, views) } else { Ok(()) }
 }
 
 /// What a shared STIX sighting or opinion says of indicators: a sighting (STIX 2.1 section 5.2) with a count of 0 says
