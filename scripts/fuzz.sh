@@ -9,8 +9,9 @@ seconds=${1:-60}
 case $seconds in *[!0-9]* | '') fail "seconds a target: a whole number, not '$seconds'" ;; esac
 need_cc
 command -v c++ >/dev/null || debian_install g++
-export PATH=$venv/bin:$PATH
-command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root "$venv"
+tools=$target/tools # not in the Python environment, which may be made anew
+export PATH=$tools/bin:$PATH
+command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root "$tools"
 
 export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz
 artifacts=$target/fuzz/artifacts
