@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use shieldwall_model::realm::Realm;
 
@@ -237,6 +238,9 @@ pub(crate) fn open(path: &Path, mode: Mode) -> Result<Connection, FilesError> {
         Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(&wrong)?;
     connection.busy_timeout(Duration::from_millis(LOCK_WAIT_MILLISECONDS)).map_err(&wrong)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_PREPARED_MAX);
+    // Without it SQLite plans a statement anew for each value bound where a table has a partial index: the parser would
+    // run for every object that comes in (query planner stability guarantee, SQLite's documentation section 3.2).
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(&wrong)?;
     connection
         .execute_batch(
             "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
