@@ -21,14 +21,61 @@ const URL_PARTS_MAX: usize = 64;
 
 /// What a line's mapped paths hold: texts in one buffer, reused from line to line.
 #[derive(Default)]
-struct Extract {
+pub(crate) struct Extract {
     buffer: String,
     /// Node of the path tree, and where its text lies in `buffer`.
     found: Vec<(u32, usize, usize)>,
+    /// Whether fields that are told but not watched are wanted too.
+    told: bool,
 }
 
 impl Extract {
-    fn push(&mut self, node: u32, text: &str) {
+    /// One that takes told fields as well as watched ones.
+    pub(crate) fn telling() -> Self {
+        Self { told: true, ..Self::default() }
+    }
+
+    /// Lets go of the last line.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.found.clear();
+    }
+
+    /// Whether a text at this node is worth taking.
+    pub(crate) fn wants(&self, mapping: &Mapping, node: u32) -> bool {
+        !mapping.actions(node).is_empty() || (self.told && mapping.told_at(node).is_some())
+    }
+
+    /// What was found, in order: node and text.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.found.iter().map(|(node, from, to)| (*node, self.buffer.get(*from..*to).unwrap_or_default()))
+    }
+
+    /// Reads a line as JSON along the mapping's paths.
+    pub(crate) fn json(&mut self, mapping: &Mapping, line: &[u8]) -> Result<(), BadLine> {
+        let mut reader = serde_json::Deserializer::from_slice(line);
+        Walk { mapping, node: 0, root: true, out: self }
+            .deserialize(&mut reader)
+            .and_then(|()| reader.end())
+            .map_err(|_| BadLine)
+    }
+
+    /// When the event says it was: of the paths that may say so, the first the mapping names.
+    pub(crate) fn time(&self, mapping: &Mapping) -> Option<&str> {
+        let mut time: Option<(u16, &str)> = None;
+        for (node, text) in self.found() {
+            for action in mapping.actions(node) {
+                if let Action::Time(rank) = action
+                    && time.is_none_or(|(best, _)| *rank < best)
+                {
+                    time = Some((*rank, text));
+                }
+            }
+        }
+        time.map(|(_, text)| text)
+    }
+
+    pub(crate) fn push(&mut self, node: u32, text: &str) {
         let from = self.buffer.len();
         self.buffer.push_str(text);
         self.found.push((node, from, self.buffer.len()));
@@ -64,7 +111,7 @@ impl Walk<'_> {
         if self.root {
             return Err(E::custom("a line is one JSON object"));
         }
-        if !self.mapping.actions(self.node).is_empty() {
+        if self.out.wants(self.mapping, self.node) {
             push(self.out, self.node);
         }
         Ok(())
@@ -94,8 +141,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.text(|out, node| out.push_shown(node, number))
     }
 
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
-        self.text(|_, _| {})
+    fn visit_bool<E: serde::de::Error>(self, is: bool) -> Result<(), E> {
+        self.text(|out, node| out.push(node, if is { "true" } else { "false" }))
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
@@ -260,19 +307,14 @@ impl Judge {
     ) -> Result<usize, BadLine> {
         self.hits.bytes.clear();
         self.hits.all.clear();
-        self.extract.buffer.clear();
-        self.extract.found.clear();
+        self.extract.clear();
         match mapping.format() {
             Format::Text => {
                 let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name: &mut self.name };
                 offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
             }
             Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(line);
-                Walk { mapping, node: 0, root: true, out: &mut self.extract }
-                    .deserialize(&mut reader)
-                    .and_then(|()| reader.end())
-                    .map_err(|_| BadLine)?;
+                self.extract.json(mapping, line)?;
                 self.look_up(watchlist, mapping);
             }
         }
@@ -327,16 +369,7 @@ impl Judge {
         if self.hits.all.is_empty() {
             return;
         }
-        let mut time: Option<(u16, &str)> = None;
-        for (node, from, to) in &self.extract.found {
-            for action in mapping.actions(*node) {
-                if let Action::Time(rank) = action
-                    && time.is_none_or(|(best, _)| *rank < best)
-                {
-                    time = self.extract.buffer.get(*from..*to).map(|text| (*rank, text));
-                }
-            }
-        }
+        let time = self.extract.time(mapping);
         let bytes = |(from, to): (usize, usize)| self.hits.bytes.get(from..to).unwrap_or_default();
         for hit in &self.hits.all {
             sink(&Hit {
@@ -344,7 +377,7 @@ impl Judge {
                 field: mapping.field(hit.field).map_or("", |field| field.path.as_str()),
                 value: ValueRef { kind: hit.kind, bytes: bytes(hit.value) },
                 observed: bytes(hit.observed),
-                observed_time: time.map(|(_, text)| text),
+                observed_time: time,
                 offset,
                 line,
             });

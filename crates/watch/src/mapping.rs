@@ -18,6 +18,10 @@
 //! "target" = "url"
 //! "answers[].data" = "host"
 //!
+//! [stix]                           # optional: what a path is in STIX; see [`Told`]
+//! "client_ip" = "network-traffic:src_ref.value"
+//! "client_port" = "network-traffic:src_port"
+//!
 //! [[endpoint]]                     # an address and the port that belongs to it
 //! ip = "client_ip"
 //! port = "client_port"
@@ -34,6 +38,7 @@
 mod detect;
 mod file;
 mod keys;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +46,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 pub use detect::Verdict;
+pub use told::{NotAnEvent, Teller, Telling, Told};
+
 pub(crate) use keys::{Keys, URL_HOST, URL_PATH, URL_PORT};
 
 /// Most lines looked at to tell a format.
@@ -153,6 +160,20 @@ pub enum MappingError {
         /// The word as written.
         reading: String,
     },
+    /// A path that is none of STIX's.
+    #[error("{file}, line {line}: \"{stix}\", given for \"{key}\", is no STIX object path: {why}")]
+    BadStix {
+        /// File name.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// The field's path.
+        key: String,
+        /// What was written.
+        stix: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Two mappings of one name in one directory or list.
     #[error("{file}: a mapping named \"{name}\" was read before; give this one another name")]
     Twice {
@@ -179,6 +200,7 @@ impl MappingError {
             Self::Toml { .. } => "watch.mapping.malformed",
             Self::BadPath { .. } => "watch.mapping.bad_path",
             Self::BadReading { .. } => "watch.mapping.bad_reading",
+            Self::BadStix { .. } => "watch.mapping.bad_stix",
             Self::Twice { .. } => "watch.mapping.twice",
             Self::Unknown { .. } => "watch.mapping.unknown",
         }
@@ -213,15 +235,19 @@ pub(crate) enum Action {
 }
 
 /// A URL spelled in parts; hits carry the path's field.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct UrlRule {
     pub(crate) field: u16,
+    /// What it begins with where it is told.
+    pub(crate) scheme: Box<str>,
 }
 
 #[derive(Default, Debug, Clone)]
 pub(crate) struct Node {
     children: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     pub(crate) actions: Vec<Action>,
+    /// Number of what is told of this path.
+    told: Option<u16>,
 }
 
 /// A compiled mapping.
@@ -231,6 +257,7 @@ pub struct Mapping {
     about: String,
     format: Format,
     fields: Vec<Field>,
+    told: Vec<Told>,
     detect_all: Vec<String>,
     detect_any: Vec<String>,
     nodes: Vec<Node>,
@@ -284,6 +311,17 @@ impl Mapping {
         self.fields.get(usize::from(number))
     }
 
+    /// What is told of its paths beyond the values watched for: each path once, with what it is in STIX.
+    pub fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// What is told of the path a node stands for.
+    pub(crate) fn told_at(&self, node: u32) -> Option<&Told> {
+        let number = self.nodes.get(node as usize)?.told?;
+        self.told.get(usize::from(number))
+    }
+
     pub(crate) fn urls(&self) -> &[UrlRule] {
         &self.urls
     }
@@ -320,11 +358,12 @@ pub struct Mappings {
 }
 
 /// The mappings that come with the program: file name and text.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     ("suricata.toml", include_str!("../mappings/suricata.toml")),
     ("zeek.toml", include_str!("../mappings/zeek.toml")),
     ("sysmon.toml", include_str!("../mappings/sysmon.toml")),
     ("ecs.toml", include_str!("../mappings/ecs.toml")),
+    ("ocsf.toml", include_str!("../mappings/ocsf.toml")),
     ("text.toml", include_str!("../mappings/text.toml")),
 ];
 
@@ -400,3 +439,5 @@ impl Mappings {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;

@@ -94,6 +94,7 @@ fn plain() -> Mapping {
         about: "Any text, line by line".into(),
         format: Format::Text,
         fields: vec![super::Field { path: "line".into(), reading: super::Reading::Text }],
+        told: Vec::new(),
         detect_all: Vec::new(),
         detect_any: Vec::new(),
         nodes: Vec::new(),

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::told::{self, Told};
 use super::{Action, FIELDS_MAX, Field, Format, Keys, Mapping, MappingError, Node, Reading, UrlRule};
 
 #[derive(Deserialize)]
@@ -23,6 +24,8 @@ struct File {
     detect: Detect,
     #[serde(default)]
     fields: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    stix: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
     endpoint: Vec<Endpoint>,
     #[serde(default)]
@@ -58,6 +61,8 @@ struct Url {
     host: Spanned<String>,
     path: Spanned<String>,
     port: Option<Spanned<String>>,
+    /// What a told URL begins with; the event does not say.
+    scheme: Option<Spanned<String>>,
 }
 
 /// Where errors point: the file and its text.
@@ -107,30 +112,47 @@ impl Source<'_> {
 struct Compiler {
     nodes: Vec<Node>,
     fields: Vec<Field>,
+    told: Vec<Told>,
     urls: Vec<UrlRule>,
     endpoints: u16,
 }
 
 impl Compiler {
-    /// Adds an action at the end of a path.
-    fn act(&mut self, path: &str, action: Action) {
+    /// The node at the end of a path.
+    fn node(&mut self, path: &str) -> Option<&mut Node> {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
         }
         let mut at = 0usize;
         for step in path.split('.') {
             let fresh = self.nodes.len() as u32;
-            let Some(here) = self.nodes.get_mut(at) else { return };
+            let here = self.nodes.get_mut(at)?;
             let next = *here.children.entry(step.into()).or_insert(fresh);
             if next == fresh {
                 self.nodes.push(Node::default());
             }
             at = next as usize;
         }
-        if let Some(node) = self.nodes.get_mut(at)
+        self.nodes.get_mut(at)
+    }
+
+    /// Adds an action at the end of a path.
+    fn act(&mut self, path: &str, action: Action) {
+        if let Some(node) = self.node(path)
             && !node.actions.contains(&action)
         {
             node.actions.push(action);
+        }
+    }
+
+    /// Says what a path is in STIX.
+    fn tell(&mut self, path: String, reading: Option<Reading>, stix: Vec<Box<str>>) {
+        let number = self.told.len() as u16;
+        if let Some(node) = self.node(&path)
+            && node.told.is_none()
+        {
+            node.told = Some(number);
+            self.told.push(Told { path, reading, stix });
         }
     }
 
@@ -146,6 +168,7 @@ impl Compiler {
         source: &Source<'_>,
         read: &File,
         fields: &[(String, Reading)],
+        stix: &[(String, Vec<Box<str>>)],
     ) -> Result<(), MappingError> {
         let mut owners: HashMap<String, u16> = HashMap::new();
         for endpoint in &read.endpoint {
@@ -169,6 +192,7 @@ impl Compiler {
             let field = self.field(&full, *reading);
             self.act(&full, Action::Field { field, endpoint: owners.get(path).copied() });
         }
+        self.tell_all(root, fields, stix);
         for url in &read.url {
             let rule = self.urls.len() as u16;
             let path = format!("{root}{}", source.path(&url.path)?);
@@ -178,9 +202,22 @@ impl Compiler {
                 self.act(&format!("{root}{}", source.path(port)?), Action::UrlPort(rule));
             }
             let field = self.field(&path, Reading::Url);
-            self.urls.push(UrlRule { field });
+            let scheme = url.scheme.as_ref().map_or("http", |scheme| scheme.get_ref()).into();
+            self.urls.push(UrlRule { field, scheme });
         }
         Ok(())
+    }
+
+    /// What the file says of its paths, and of watched fields it says nothing of, what follows from their reading.
+    fn tell_all(&mut self, root: &str, fields: &[(String, Reading)], stix: &[(String, Vec<Box<str>>)]) {
+        let reading_of =
+            |path: &str| fields.iter().find(|(known, _)| known == path).map(|(_, reading)| *reading);
+        for (path, stix) in stix {
+            self.tell(format!("{root}{path}"), reading_of(path), stix.clone());
+        }
+        for (path, reading) in fields {
+            self.tell(format!("{root}{path}"), Some(*reading), told::by_reading(*reading));
+        }
     }
 }
 
@@ -193,8 +230,9 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
         return Err(source.toml(read.name.span().start, "a mapping's name has letters, digits, - and _ only"));
     }
     let roots = roots(&source, &read)?;
-    let wanted =
-        roots.len() * (read.fields.len() + 2 * read.endpoint.len() + 4 * read.url.len()) + read.time.len();
+    let wanted = roots.len()
+        * (read.fields.len() + read.stix.len() + 2 * read.endpoint.len() + 4 * read.url.len())
+        + read.time.len();
     if wanted > FIELDS_MAX {
         return Err(source.toml(0, format!("a mapping has at most {FIELDS_MAX} paths, this one {wanted}")));
     }
@@ -207,8 +245,9 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
         compiler.act(path, Action::Time(rank as u16));
     }
     let fields = fields(&source, &read)?;
+    let stix = stix(&source, &read)?;
     for root in &roots {
-        compiler.under(root, &source, &read, &fields)?;
+        compiler.under(root, &source, &read, &fields, &stix)?;
     }
     let format = match read.format {
         FormatWord::Json if fields.is_empty() => {
@@ -229,6 +268,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
         about: read.about,
         format,
         fields: compiler.fields,
+        told: compiler.told,
         detect_all,
         detect_any,
         nodes: compiler.nodes,
@@ -262,4 +302,30 @@ fn fields(source: &Source<'_>, read: &File) -> Result<Vec<(String, Reading)>, Ma
         Ok((source.path(key)?, *reading))
     };
     read.fields.iter().map(one).collect()
+}
+
+/// What the file says its paths are in STIX.
+fn stix(source: &Source<'_>, read: &File) -> Result<Vec<(String, Vec<Box<str>>)>, MappingError> {
+    let mut all = Vec::with_capacity(read.stix.len());
+    for (key, value) in &read.stix {
+        let (path, line) = (source.path(key)?, source.line(value.span().start));
+        let bad = |stix: String, why: String| {
+            let (file, key) = (source.file.into(), key.get_ref().clone());
+            MappingError::BadStix { file, line, key, stix, why }
+        };
+        let written = match value.get_ref() {
+            toml::Value::Array(all) => all.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut paths: Vec<Box<str>> = Vec::with_capacity(written.len());
+        for one in written {
+            let text = one
+                .as_str()
+                .ok_or_else(|| bad(one.to_string(), "write a text, such as \"domain-name:value\"".into()))?;
+            told::check(text).map_err(|why| bad(text.into(), why))?;
+            paths.push(text.into());
+        }
+        all.push((path, paths));
+    }
+    Ok(all)
 }

@@ -9,7 +9,7 @@ use crate::generate::{Generator, Telemetry};
 fn the_built_in_mappings_hold_what_the_formats_have() {
     let all = Mappings::built_in().unwrap();
     let names: Vec<&str> = all.iter().map(|mapping| mapping.name()).collect();
-    assert_eq!(names, ["suricata", "zeek", "sysmon", "ecs", "text"]);
+    assert_eq!(names, ["suricata", "zeek", "sysmon", "ecs", "ocsf", "text"]);
     for (name, path, reading) in [
         ("suricata", "dest_ip", Reading::Ip),
         ("suricata", "dns.answers.rdata", Reading::Host),
@@ -122,7 +122,7 @@ fn files_and_directories_are_loaded() {
     let names: Vec<&str> = all.iter().map(|mapping| mapping.name()).collect();
     assert_eq!(
         names,
-        ["zeek", "proxy", "suricata", "sysmon", "ecs", "text"],
+        ["zeek", "proxy", "suricata", "sysmon", "ecs", "ocsf", "text"],
         "one of the same name takes the place of a built-in one"
     );
     assert_eq!(all.detect(b"{\"client\":\"1.2.3.4\"}").mapping.name(), "proxy");
