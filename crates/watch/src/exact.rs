@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::decode::{Decoder, Line, Memory};
 use crate::mapping::{Action, Format, Mapping, Reading};
 use crate::matcher::Hit;
 use crate::offer::{self, Offer};
@@ -58,6 +59,25 @@ impl Extract {
             .deserialize(&mut reader)
             .and_then(|()| reader.end())
             .map_err(|_| BadLine)
+    }
+
+    /// Takes a line apart by a decoder, along the mapping's paths.
+    pub(crate) fn decoded(
+        &mut self,
+        mapping: &Mapping,
+        decoder: Decoder,
+        memory: &mut Memory,
+        line: &[u8],
+    ) -> Line {
+        let read = decoder.read(memory, line, &mut |key, text| {
+            if let Some(node) = mapping.child(0, key).filter(|node| self.wants(mapping, *node)) {
+                self.push(node, &String::from_utf8_lossy(text));
+            }
+        });
+        if read != Line::Event {
+            self.clear();
+        }
+        read
     }
 
     /// When the event says it was: of the paths that may say so, the first the mapping names.
@@ -206,6 +226,7 @@ pub(crate) struct BadLine;
 pub(crate) struct Judge {
     extract: Extract,
     hits: Hits,
+    memory: Memory,
     scratch: Vec<u8>,
     /// A name in normal form, and a URL being put together.
     name: Vec<u8>,
@@ -313,6 +334,17 @@ impl Judge {
                 let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name: &mut self.name };
                 offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
             }
+            Format::Decoded(decoder) => {
+                match self.extract.decoded(mapping, decoder, &mut self.memory, line) {
+                    Line::Event => self.look_up(watchlist, mapping),
+                    Line::Aside => {}
+                    Line::Other => {
+                        let field = mapping.line_field();
+                        let mut to = LookUp { watchlist, field, hits: &mut self.hits, name: &mut self.name };
+                        offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
+                    }
+                }
+            }
             Format::Json => {
                 self.extract.json(mapping, line)?;
                 self.look_up(watchlist, mapping);
@@ -323,7 +355,7 @@ impl Judge {
     }
 
     fn look_up(&mut self, watchlist: &Watchlist, mapping: &Mapping) {
-        let Self { extract, hits, scratch, name, url } = self;
+        let Self { extract, hits, scratch, name, url, .. } = self;
         let text = |from: usize, to: usize| extract.buffer.as_bytes().get(from..to).unwrap_or_default();
         let found = || {
             extract.found.iter().flat_map(|(node, from, to)| {

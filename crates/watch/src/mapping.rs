@@ -5,11 +5,12 @@
 //! ```toml
 //! name = "my-proxy"
 //! about = "Log of the proxy"
-//! format = "json"                  # or "text": every value anywhere in the line
+//! format = "json"                  # or "text": every value anywhere in the line; or the word of a `decode::Decoder`
 //! time = ["when"]                  # where an event says when it was, first found counts
 //! under = ["", "data"]             # optional: every field is looked for below each of these
 //!
 //! [detect]                         # a line is of this format if it has all of these and one of those
+//!                                  # `last = true`: only if nearly every line is, and of nothing else
 //! all = ["when"]
 //! any = ["client_ip", "target"]
 //!
@@ -31,6 +32,8 @@
 //! path = "http.url"
 //! ```
 //!
+//! `like = "zeek"` takes from that built-in mapping what the file leaves out: fields, endpoints, URLs, STIX paths.
+//!
 //! A path is steps joined by dots. An event may nest them or write them as one dotted key: `source.ip` is found in
 //! `{"source":{"ip":…}}` and in `{"source.ip":…}`. Arrays are looked through; `[]` may be written where one is
 //! expected. How a text is read is a [`Reading`].
@@ -39,14 +42,18 @@ mod detect;
 mod file;
 mod keys;
 mod told;
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-pub use detect::Verdict;
+use crate::decode::Decoder;
+
+pub use detect::{Candidate, Verdict};
 pub use told::{NotAnEvent, Teller, Telling, Told};
+pub use trial::{ROWS_MAX, Row, Trial};
 
 pub(crate) use keys::{Keys, URL_HOST, URL_PATH, URL_PORT};
 
@@ -110,6 +117,8 @@ pub enum Format {
     Json,
     /// Any text.
     Text,
+    /// Lines that a decoder takes apart; a line it cannot is read as text.
+    Decoded(Decoder),
 }
 
 /// Why a mapping was refused.
@@ -260,6 +269,8 @@ pub struct Mapping {
     told: Vec<Told>,
     detect_all: Vec<String>,
     detect_any: Vec<String>,
+    /// Taken only if it fits nearly every line and nothing else fits most.
+    detect_last: bool,
     nodes: Vec<Node>,
     urls: Vec<UrlRule>,
     keys: Keys,
@@ -322,6 +333,11 @@ impl Mapping {
         self.told.get(usize::from(number))
     }
 
+    /// The field of what is read as text: a whole line.
+    pub(crate) fn line_field(&self) -> u16 {
+        (self.fields.len().saturating_sub(1)) as u16
+    }
+
     pub(crate) fn urls(&self) -> &[UrlRule] {
         &self.urls
     }
@@ -358,12 +374,20 @@ pub struct Mappings {
 }
 
 /// The mappings that come with the program: file name and text.
-pub const BUILT_IN: [(&str, &str); 6] = [
+pub const BUILT_IN: [(&str, &str); 14] = [
     ("suricata.toml", include_str!("../mappings/suricata.toml")),
     ("zeek.toml", include_str!("../mappings/zeek.toml")),
     ("sysmon.toml", include_str!("../mappings/sysmon.toml")),
     ("ecs.toml", include_str!("../mappings/ecs.toml")),
     ("ocsf.toml", include_str!("../mappings/ocsf.toml")),
+    ("zeek-tsv.toml", include_str!("../mappings/zeek-tsv.toml")),
+    ("cef.toml", include_str!("../mappings/cef.toml")),
+    ("bind.toml", include_str!("../mappings/bind.toml")),
+    ("unbound.toml", include_str!("../mappings/unbound.toml")),
+    ("postfix.toml", include_str!("../mappings/postfix.toml")),
+    ("squid.toml", include_str!("../mappings/squid.toml")),
+    ("combined.toml", include_str!("../mappings/combined.toml")),
+    ("syslog.toml", include_str!("../mappings/syslog.toml")),
     ("text.toml", include_str!("../mappings/text.toml")),
 ];
 
@@ -437,6 +461,8 @@ impl Mappings {
     }
 }
 
+#[cfg(test)]
+mod sample_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

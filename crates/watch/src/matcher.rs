@@ -5,6 +5,7 @@
 //! lines have arrived by then), and a line with a likely value, or one the scan cannot judge, is read exactly.
 
 mod batch;
+mod decoded;
 mod scan;
 
 use std::sync::Arc;
@@ -222,11 +223,14 @@ impl Matcher {
             (Mode::Exact, _) => scan::exact(&mut pass),
             (Mode::Scan, Format::Json) => scan::json(&mut pass),
             (Mode::Scan, Format::Text) => scan::text(&mut pass),
+            (Mode::Scan, Format::Decoded(decoder)) => decoded::scan(&mut pass, decoder),
         }
         pass.flush();
         self.offset += lines.len() as u64;
     }
 }
 
+#[cfg(test)]
+mod decoded_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::decode::Decoder;
+
 use super::told::{self, Told};
 use super::{Action, FIELDS_MAX, Field, Format, Keys, Mapping, MappingError, Node, Reading, UrlRule};
 
@@ -15,7 +17,8 @@ struct File {
     name: Spanned<String>,
     #[serde(default)]
     about: String,
-    format: FormatWord,
+    format: Spanned<String>,
+    like: Option<Spanned<String>>,
     #[serde(default)]
     time: Vec<Spanned<String>>,
     #[serde(default)]
@@ -32,13 +35,6 @@ struct File {
     url: Vec<Url>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum FormatWord {
-    Json,
-    Text,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Detect {
@@ -46,6 +42,8 @@ struct Detect {
     all: Vec<Spanned<String>>,
     #[serde(default)]
     any: Vec<Spanned<String>>,
+    #[serde(default)]
+    last: bool,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +61,43 @@ struct Url {
     port: Option<Spanned<String>>,
     /// What a told URL begins with; the event does not say.
     scheme: Option<Spanned<String>>,
+}
+
+impl File {
+    /// Takes what is left out here from a built-in mapping.
+    fn take_from(&mut self, like: &Spanned<String>, source: &Source<'_>) -> Result<(), MappingError> {
+        let name = like.get_ref().as_str();
+        let known = super::BUILT_IN.iter().filter_map(|(_, text)| toml::from_str::<Self>(text).ok());
+        let Some(other) =
+            known.into_iter().find(|other| other.name.get_ref() == name && other.like.is_none())
+        else {
+            let why = format!("there is no built-in mapping \"{name}\" to be like");
+            return Err(source.toml(like.span().start, why));
+        };
+        let or = |mine: &mut Vec<Spanned<String>>, others| {
+            if mine.is_empty() {
+                *mine = others;
+            }
+        };
+        or(&mut self.time, other.time);
+        or(&mut self.under, other.under);
+        if self.detect.all.is_empty() && self.detect.any.is_empty() {
+            (self.detect.all, self.detect.any) = (other.detect.all, other.detect.any);
+        }
+        if self.fields.is_empty() {
+            self.fields = other.fields;
+        }
+        if self.stix.is_empty() {
+            self.stix = other.stix;
+        }
+        if self.endpoint.is_empty() {
+            self.endpoint = other.endpoint;
+        }
+        if self.url.is_empty() {
+            self.url = other.url;
+        }
+        Ok(())
+    }
 }
 
 /// Where errors point: the file and its text.
@@ -223,8 +258,11 @@ impl Compiler {
 
 pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
     let source = Source { file, text };
-    let read: File = toml::from_str(text)
+    let mut read: File = toml::from_str(text)
         .map_err(|error| source.toml(error.span().map_or(0, |span| span.start), error.message()))?;
+    if let Some(like) = read.like.take() {
+        read.take_from(&like, &source)?;
+    }
     let name = read.name.get_ref();
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Err(source.toml(read.name.span().start, "a mapping's name has letters, digits, - and _ only"));
@@ -249,19 +287,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
     for root in &roots {
         compiler.under(root, &source, &read, &fields, &stix)?;
     }
-    let format = match read.format {
-        FormatWord::Json if fields.is_empty() => {
-            return Err(source.toml(0, "a JSON mapping needs at least one field"));
-        }
-        FormatWord::Json => Format::Json,
-        FormatWord::Text if !fields.is_empty() => {
-            return Err(source.toml(0, "a text mapping has no fields: every value in the line is found"));
-        }
-        FormatWord::Text => {
-            compiler.field("line", Reading::Text);
-            Format::Text
-        }
-    };
+    let format = format(&source, &read.format, !fields.is_empty())?;
+    if format != Format::Json {
+        compiler.field("line", Reading::Text);
+    }
     let keys = Keys::new(&compiler.nodes, &compiler.fields);
     Ok(Mapping {
         name: read.name.into_inner(),
@@ -271,10 +300,40 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
         told: compiler.told,
         detect_all,
         detect_any,
+        detect_last: read.detect.last,
         nodes: compiler.nodes,
         urls: compiler.urls,
         keys,
     })
+}
+
+/// What a line is; a mapping of text has no fields, every other has some.
+fn format(source: &Source<'_>, word: &Spanned<String>, has_fields: bool) -> Result<Format, MappingError> {
+    let format = match word.get_ref().as_str() {
+        "json" => Format::Json,
+        "text" => Format::Text,
+        other => {
+            let known = Decoder::WORDS.into_iter().find(|(known, _)| *known == other);
+            let (_, decoder) = known.ok_or_else(|| {
+                let words = Decoder::WORDS.map(|(word, _)| word).join(", ");
+                source.toml(
+                    word.span().start,
+                    format!("the format \"{other}\" is unknown: use json, text, {words}"),
+                )
+            })?;
+            Format::Decoded(decoder)
+        }
+    };
+    match (format, has_fields) {
+        (Format::Text, true) => {
+            Err(source.toml(0, "a text mapping has no fields: every value in the line is found"))
+        }
+        (Format::Text, false) | (_, true) => Ok(format),
+        (Format::Json, false) => Err(source.toml(0, "a JSON mapping needs at least one field")),
+        (Format::Decoded(_), false) => {
+            Err(source.toml(0, "a mapping of lines taken apart needs at least one field"))
+        }
+    }
 }
 
 /// What every field is looked for below: nothing, or each path of `under` with a dot behind it.

@@ -19,6 +19,7 @@
 use std::net::IpAddr;
 
 use super::{Action, Format, Mapping, Reading};
+use crate::decode::{Line, Memory};
 use crate::exact::{Extract, compose_url};
 use crate::offer::{self, Offer, digest_kind};
 use crate::pattern;
@@ -69,18 +70,20 @@ pub struct NotAnEvent;
 /// ```
 pub struct Teller {
     extract: Extract,
+    memory: Memory,
     scratch: Vec<u8>,
     url: Vec<u8>,
 }
 
 impl Default for Teller {
     fn default() -> Self {
-        Self { extract: Extract::telling(), scratch: Vec::new(), url: Vec::new() }
+        Self { extract: Extract::telling(), memory: Memory::default(), scratch: Vec::new(), url: Vec::new() }
     }
 }
 
 impl Teller {
     /// Reads a line and hands out all it tells, in order of the event; a field of several STIX paths several times.
+    /// Returns what the line was; of [`Line::Other`] the values found in its text were handed out.
     ///
     /// # Errors
     /// [`NotAnEvent`]; nothing was handed out then.
@@ -89,13 +92,24 @@ impl Teller {
         mapping: &Mapping,
         line: &[u8],
         sink: &mut dyn FnMut(Telling<'_>),
-    ) -> Result<(), NotAnEvent> {
+    ) -> Result<Line, NotAnEvent> {
         self.extract.clear();
         match mapping.format() {
             Format::Json => self.extract.json(mapping, line).map_err(|_| NotAnEvent)?,
             Format::Text => {
                 let text = String::from_utf8_lossy(line);
                 find("line", &text, &mut self.scratch, sink);
+            }
+            Format::Decoded(decoder) => {
+                match self.extract.decoded(mapping, decoder, &mut self.memory, line) {
+                    Line::Event => {}
+                    Line::Aside => return Ok(Line::Aside),
+                    Line::Other => {
+                        let text = String::from_utf8_lossy(line);
+                        find("line", &text, &mut self.scratch, sink);
+                        return Ok(Line::Other);
+                    }
+                }
             }
         }
         for (node, text) in self.extract.found() {
@@ -108,7 +122,7 @@ impl Teller {
             }
         }
         self.urls(mapping, sink);
-        Ok(())
+        Ok(Line::Event)
     }
 
     /// When the event read last says it was, as written.
@@ -182,6 +196,10 @@ fn tell(told: &Told, stix: &str, text: &str, sink: &mut dyn FnMut(Telling<'_>)) 
         return;
     }
     match told.reading {
+        None if stix.ends_with("_ref.value") => {
+            sink(Telling { field, stix, text });
+            sink(Telling { field, stix: address_path(text), text });
+        }
         Some(Reading::Ip | Reading::Host) => {
             let host = match normal::split_port(text.as_bytes()) {
                 Some((host, _)) if normal::ip(text.as_bytes()).is_none() => {
@@ -283,7 +301,11 @@ impl Offer for Finder<'_> {
     }
 
     fn name(&mut self, shown: &[u8]) {
-        self.found("domain-name:value", shown);
+        // No name of a host ends in a number (RFC 3696 section 2); versions do.
+        let last = shown.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+        if last.len() >= 2 && !last.iter().all(u8::is_ascii_digit) {
+            self.found("domain-name:value", shown);
+        }
     }
 
     fn url(&mut self, _: &[u8], shown: &[u8]) {
