@@ -25,6 +25,7 @@ use shieldwall_watch::mapping::BUILT_IN;
 use url::{Host, Url};
 
 use crate::disk;
+use crate::nats::{self, NatsInput};
 
 /// The environment variable that may hold the token.
 pub const TOKEN_VARIABLE: &str = "SHIELDWALL_TOKEN";
@@ -32,6 +33,8 @@ pub const TOKEN_VARIABLE: &str = "SHIELDWALL_TOKEN";
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Most inputs of one sensor.
 const INPUTS_MAX: usize = 256;
+/// Most matching threads.
+const THREADS_MAX: usize = 64;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +158,8 @@ pub enum InputSource {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// A NATS JetStream stream, shared with other sensors.
+    Nats(NatsInput),
 }
 
 impl fmt::Display for InputSource {
@@ -162,6 +167,7 @@ impl fmt::Display for InputSource {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Stdin => f.write_str("standard input"),
+            Self::Nats(input) => write!(f, "{input}"),
         }
     }
 }
@@ -204,6 +210,8 @@ pub struct Config {
     pub poll: Duration,
     /// How long a stopping sensor goes on trying to hand in its last reports.
     pub drain: Duration,
+    /// Threads that match; with 1, the one that reads does.
+    pub threads: usize,
 }
 
 /// A configuration as written: everything optional, nothing checked.
@@ -241,6 +249,8 @@ pub struct ConfigDraft {
     pub poll_seconds: Option<u64>,
     /// See [`Config::drain`]; 10 when not told.
     pub drain_seconds: Option<u64>,
+    /// See [`Config::threads`]; one for two cores when not told.
+    pub threads: Option<usize>,
 }
 
 /// A text that must not be shown.
@@ -258,15 +268,26 @@ impl fmt::Debug for HiddenText {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputDraft {
-    /// The file, or `-` for standard input.
+    /// The file, `-` for standard input, or `nats://HOST:4222/STREAM?consumer=NAME`.
     pub path: PathBuf,
     /// `auto`, or a built-in mapping: `suricata`, `zeek`, `ecs`, `sysmon`, `text`.
     pub format: Option<String>,
     /// A mapping file, instead of `format`.
     pub mapping: Option<PathBuf>,
+    /// A file of NATS credentials, for a stream.
+    pub credentials: Option<PathBuf>,
+    /// A PEM file of certificates to trust beside the system's, for a stream.
+    pub ca_file: Option<PathBuf>,
 }
 
-fn unusable(setting: impl Into<String>, problem: impl Into<String>) -> ConfigError {
+impl InputDraft {
+    /// The stream it names, if it names one.
+    fn stream(&self) -> Option<&str> {
+        self.path.to_str().filter(|path| nats::is_stream(path))
+    }
+}
+
+pub(crate) fn unusable(setting: impl Into<String>, problem: impl Into<String>) -> ConfigError {
     ConfigError::Unusable { setting: setting.into(), problem: problem.into() }
 }
 
@@ -296,11 +317,12 @@ impl ConfigDraft {
             *named = base.join(&*named);
         }
         for input in &mut draft.inputs {
-            if input.path != Path::new("-") {
+            if input.path != Path::new("-") && input.stream().is_none() {
                 input.path = base.join(&input.path);
             }
-            if let Some(mapping) = &mut input.mapping {
-                *mapping = base.join(&*mapping);
+            let files = [&mut input.mapping, &mut input.credentials, &mut input.ca_file];
+            for named in files.into_iter().flatten() {
+                *named = base.join(&*named);
             }
         }
         Ok(draft)
@@ -336,6 +358,10 @@ impl ConfigDraft {
                 value if (least..=3600).contains(&value) => Ok(Duration::from_secs(value)),
                 _ => Err(unusable(setting, format!("must be {least} to 3600"))),
             };
+        let threads = self.threads.unwrap_or_else(|| cores() / 2).max(1);
+        if self.threads == Some(0) || threads > THREADS_MAX {
+            return Err(unusable("threads", format!("must be 1 to {THREADS_MAX}")));
+        }
         let first = self.first_report_milliseconds.unwrap_or(200);
         if first > 60_000 {
             return Err(unusable("first_report_milliseconds", "must be 0 to 60000"));
@@ -354,8 +380,13 @@ impl ConfigDraft {
             health: seconds(self.health_seconds, "health_seconds", 10, 1)?,
             poll: seconds(self.poll_seconds, "poll_seconds", 5, 1)?,
             drain: seconds(self.drain_seconds, "drain_seconds", 10, 0)?,
+            threads,
         })
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 /// The hub's address: https, or http to this machine alone, because the token goes over the wire.
@@ -397,6 +428,7 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
     let known = BUILT_IN.map(|(file, _)| file.trim_end_matches(".toml"));
     let mut inputs = Vec::with_capacity(drafts.len());
     for (place, draft) in drafts.into_iter().enumerate() {
+        let stream = draft.stream().map(str::to_owned);
         let format = match (draft.format.as_deref(), draft.mapping) {
             (Some(_), Some(_)) => {
                 return Err(unusable(format!("input[{place}]"), "has both format and mapping: keep one"));
@@ -410,6 +442,14 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
             }
         };
         let source = match draft.path {
+            _ if let Some(stream) = stream => {
+                let setting = format!("input[{place}].path");
+                InputSource::Nats(NatsInput::of(&setting, &stream, draft.credentials, draft.ca_file)?)
+            }
+            _ if draft.credentials.is_some() || draft.ca_file.is_some() => {
+                let problem = "has credentials or ca_file, which are for nats:// streams alone";
+                return Err(unusable(format!("input[{place}]"), problem));
+            }
             path if path.as_os_str().is_empty() => {
                 return Err(unusable(
                     format!("input[{place}].path"),
