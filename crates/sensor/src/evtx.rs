@@ -82,9 +82,12 @@ pub fn decode(path: &Path, out: &mut impl Write) -> io::Result<Decoded> {
 /// Limits this process for good.
 fn limit(length: u64) -> io::Result<()> {
     let seconds = CPU_SECONDS_MIN + length / (1024 * 1024) / MIB_PER_CPU_SECOND;
-    for (resource, most) in
-        [(Resource::As, MEMORY_BYTES_MAX), (Resource::Cpu, seconds), (Resource::Core, 0), (Resource::Fsize, 0)]
-    {
+    for (resource, most) in [
+        (Resource::As, MEMORY_BYTES_MAX),
+        (Resource::Cpu, seconds),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+    ] {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
     Ok(())
@@ -98,6 +101,8 @@ pub struct Events {
     at: usize,
     /// What it may still write, in bytes.
     left: u64,
+    /// How long it may be silent.
+    patience: Duration,
     started: Instant,
     ended: bool,
 }
@@ -135,14 +140,15 @@ pub fn open(path: &Path, decoder: Option<&Path>) -> io::Result<Events> {
             }
         }
     });
-    Ok(Events { child, reads, block: Vec::new(), at: 0, left, started: Instant::now(), ended: false })
+    let (patience, started) = (Duration::from_secs(SILENCE_SECONDS), Instant::now());
+    Ok(Events { child, reads, block: Vec::new(), at: 0, left, patience, started, ended: false })
 }
 
 impl Events {
     /// Waits for the next piece; an empty one is the end.
     fn advance(&mut self) -> io::Result<()> {
         let whole = Duration::from_secs(WHOLE_SECONDS).saturating_sub(self.started.elapsed());
-        let wait = whole.min(Duration::from_secs(SILENCE_SECONDS));
+        let wait = whole.min(self.patience);
         self.block = match self.reads.recv_timeout(wait) {
             Ok(read) => read?,
             Err(RecvTimeoutError::Disconnected) => Vec::new(),
@@ -212,5 +218,49 @@ impl Drop for Events {
         if !self.ended {
             self.stop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    /// A program that does what `text` says, whatever it is asked.
+    fn program(directory: &Path, text: &str) -> PathBuf {
+        let path = directory.join("program");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    fn read(text: &str, patience: Duration) -> (usize, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("a.evtx");
+        std::fs::write(&log, b"ElfFile\0").unwrap();
+        let mut events = open(&log, Some(&program(directory.path(), text))).unwrap();
+        events.patience = patience;
+        let mut all = Vec::new();
+        let error = events.read_to_end(&mut all).map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(events.ended && events.child.try_wait().unwrap().is_some(), "the child is gone");
+        (all.len(), error)
+    }
+
+    #[test]
+    fn a_child_that_hangs_writes_too_much_or_fails_is_killed_and_named() {
+        let long = Duration::from_secs(60);
+        assert_eq!(read("echo '{}'", long), (3, String::new()));
+        let (_, error) = read("exec sleep 1000", Duration::from_millis(100));
+        assert!(error.contains("too long"), "{error}");
+        let (length, error) = read("exec yes '{\"a\":1}'", long);
+        assert!(error.contains("far too large") && length as u64 <= OUTPUT_BYTES_FREE, "{length} {error}");
+        let (length, error) = read("echo '{}'; echo broken >&2; exit 2", long);
+        assert!(length == 3 && error.contains("broken"), "{error}");
+    }
+
+    #[test]
+    fn without_the_program_an_event_log_is_refused() {
+        assert!(open(Path::new("a.evtx"), None).err().unwrap().to_string().contains("shieldwall"));
     }
 }

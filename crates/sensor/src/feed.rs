@@ -104,7 +104,9 @@ impl Feed {
                 shared.say(Some(error.to_string()));
             }
         });
-        Ok(Some(Self { position: Some(from), ..Self::new(blocks, state) }))
+        let mut feed = Self::new(blocks, state);
+        feed.position = Some(from);
+        Ok(Some(feed))
     }
 
     /// Syslog from the network.
@@ -112,7 +114,9 @@ impl Feed {
         let ((to, blocks), state) = (sync_channel(BLOCKS_WAITING), Arc::new(State::default()));
         let address = listen::start(listen, to, Arc::clone(&state))?;
         tracing::info!(input = %listen, %address, "listening");
-        Ok(Self { address: Some(address), ..Self::new(blocks, state) })
+        let mut feed = Self::new(blocks, state);
+        feed.address = Some(address);
+        Ok(feed)
     }
 
     /// The next block, if there is one.
@@ -234,7 +238,9 @@ mod tests {
     fn a_packed_file_is_read_once_and_from_where_it_was_left() {
         let directory = tempfile::tempdir().unwrap();
         let text: Vec<u8> = (0..200_000).flat_map(|number| format!("line {number}\n").into_bytes()).collect();
-        for (name, packed) in [("a.gz", gzip(&text)), ("a.zst", zstd::encode_all(text.as_slice(), 1).unwrap())] {
+        for (name, packed) in
+            [("a.gz", gzip(&text)), ("a.zst", zstd::encode_all(text.as_slice(), 1).unwrap())]
+        {
             let path = directory.path().join(name);
             std::fs::write(&path, packed).unwrap();
             let mut feed = Feed::packed(&path, &[], None).unwrap().unwrap();

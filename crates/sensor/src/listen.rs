@@ -123,7 +123,11 @@ impl ListenError {
 }
 
 /// Starts listening; blocks go to `to` until it is closed or the state says stop. Returns the address in use.
-pub(crate) fn start(listen: &Listen, to: SyncSender<Block>, state: Arc<State>) -> Result<SocketAddr, ListenError> {
+pub(crate) fn start(
+    listen: &Listen,
+    to: SyncSender<Block>,
+    state: Arc<State>,
+) -> Result<SocketAddr, ListenError> {
     let bind = |source| ListenError::Bind { listen: listen.to_string(), source };
     if listen.transport == Transport::Udp {
         let socket = UdpSocket::bind(listen.address).map_err(bind)?;
@@ -142,7 +146,11 @@ pub(crate) fn start(listen: &Listen, to: SyncSender<Block>, state: Arc<State>) -
 pub(crate) fn wake(address: SocketAddr) {
     let mut to = address;
     if to.ip().is_unspecified() {
-        to.set_ip(if to.is_ipv6() { std::net::Ipv6Addr::LOCALHOST.into() } else { std::net::Ipv4Addr::LOCALHOST.into() });
+        to.set_ip(if to.is_ipv6() {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        });
     }
     let _ = TcpStream::connect_timeout(&to, Duration::from_millis(200));
 }

@@ -75,6 +75,26 @@ pub struct Memory {
     scratch: Vec<u8>,
 }
 
+impl Memory {
+    /// Whether nothing is remembered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.zeek.is_empty()
+    }
+
+    /// Takes in the headers in a block of lines; tells whether there were any.
+    pub(crate) fn learn(&mut self, decoder: Decoder, lines: &[u8]) -> bool {
+        let mut any = false;
+        if decoder == Decoder::ZeekTsv
+            && (lines.starts_with(b"#") || memchr::memmem::find(lines, b"\n#").is_some())
+        {
+            for line in lines.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"#")) {
+                any |= decoder.read(self, line, &mut |_, _| ()) == Line::Aside;
+            }
+        }
+        any
+    }
+}
+
 impl Decoder {
     /// Every decoder with the word a mapping file uses for it as `format`.
     pub const WORDS: [(&'static str, Self); 8] = [

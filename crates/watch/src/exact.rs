@@ -314,6 +314,11 @@ impl Offer for LookUp<'_> {
 }
 
 impl Judge {
+    /// Starts a new stream.
+    pub(crate) fn begin(&mut self, mapping: &Mapping) {
+        self.memory.clone_from(mapping.memory());
+    }
+
     /// Reads a line exactly and reports what is listed. Returns how many hits there were.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Memory};
 
 pub use detect::{Candidate, Verdict};
 pub use told::{NotAnEvent, Teller, Telling, Told};
@@ -271,6 +271,8 @@ pub struct Mapping {
     detect_any: Vec<String>,
     /// Taken only if it fits nearly every line and nothing else fits most.
     detect_last: bool,
+    /// What a decoder knows before the first line.
+    memory: Memory,
     nodes: Vec<Node>,
     urls: Vec<UrlRule>,
     keys: Keys,
@@ -331,6 +333,20 @@ impl Mapping {
     pub(crate) fn told_at(&self, node: u32) -> Option<&Told> {
         let number = self.nodes.get(node as usize)?.told?;
         self.told.get(usize::from(number))
+    }
+
+    /// What a decoder knows before the first line.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// This mapping for lines that follow `lines`, if those hold a header that what follows needs: the blocks of one
+    /// log can then be matched apart from each other.
+    #[must_use]
+    pub fn after(&self, lines: &[u8]) -> Option<Self> {
+        let Format::Decoded(decoder) = self.format else { return None };
+        let mut memory = self.memory.clone();
+        memory.learn(decoder, lines).then(|| Self { memory, ..self.clone() })
     }
 
     /// The field of what is read as text: a whole line.

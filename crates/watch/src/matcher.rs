@@ -108,7 +108,7 @@ pub type Sink<'a> = dyn FnMut(&Hit<'_>) + 'a;
 impl Matcher {
     /// A matcher at the start of a stream.
     pub fn new(watchlist: Arc<Watchlist>, mapping: Arc<Mapping>) -> Self {
-        Self {
+        let mut matcher = Self {
             watchlist,
             mapping,
             mode: Mode::Scan,
@@ -118,7 +118,9 @@ impl Matcher {
             batch: Batch::default(),
             judge: Judge::default(),
             stats: Stats::default(),
-        }
+        };
+        matcher.begin();
+        matcher
     }
 
     /// The same, in another mode.
@@ -146,6 +148,12 @@ impl Matcher {
     /// What was done so far.
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// Starts a new stream of the same format: what a decoder remembered of the last one is forgotten.
+    pub fn begin(&mut self) {
+        self.batch.memory.clone_from(self.mapping.memory());
+        self.judge.begin(&self.mapping);
     }
 
     /// Takes the next block of the stream, cut anywhere. Blocks of 64 KiB to 1 MiB are best. Hits of every line that

@@ -103,7 +103,11 @@ impl Frames {
             self.passing = length;
             return Step::Drop(start);
         }
-        if rest.len() < start + length { Step::More } else { Step::Message(start, start + length, start + length) }
+        if rest.len() < start + length {
+            Step::More
+        } else {
+            Step::Message(start, start + length, start + length)
+        }
     }
 
     fn line(&mut self, from: usize) -> Step {

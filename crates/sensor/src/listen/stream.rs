@@ -33,7 +33,8 @@ const STACK_BYTES: usize = 512 * 1024;
 pub(super) fn tls(files: &TlsFiles) -> Result<Arc<ServerConfig>, ListenError> {
     let wrong = |path: &Path, reason: String| ListenError::Certificate { path: path.to_owned(), reason };
     let chain = certificates(&files.certificates)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, error.to_string()))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, error.to_string()))?;
     let provider = Arc::new(default_provider());
     let versions = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -124,7 +125,9 @@ fn connection(
     let ended = match tls {
         None => read(stream, to, state, |_| false),
         Some(config) => match ServerConnection::new(config) {
-            Ok(greeting) => read(StreamOwned::new(greeting, stream), to, state, |tls| tls.conn.is_handshaking()),
+            Ok(greeting) => {
+                read(StreamOwned::new(greeting, stream), to, state, |tls| tls.conn.is_handshaking())
+            }
             Err(error) => Err(std::io::Error::other(error)),
         },
     };
@@ -175,7 +178,8 @@ fn read<S: Read>(
         if over || state.is_stopped() {
             return Ok(());
         }
-        let patience = if frames.is_within() || is_greeting(&stream) { MESSAGE_SECONDS } else { IDLE_SECONDS };
+        let patience =
+            if frames.is_within() || is_greeting(&stream) { MESSAGE_SECONDS } else { IDLE_SECONDS };
         if since.elapsed() > Duration::from_secs(patience) {
             return Err(std::io::Error::new(ErrorKind::TimedOut, "it was quiet for too long"));
         }

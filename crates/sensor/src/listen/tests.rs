@@ -36,8 +36,13 @@ fn addresses_are_read_and_shown() {
         assert_eq!(read, transport);
         assert_eq!(Listen { transport, address, tls: None }.to_string(), text);
     }
-    for wrong in ["syslog+udp://localhost:1", "syslog+sctp://127.0.0.1:1", "syslog+udp://127.0.0.1", "syslog+udp"] {
-        assert!(is_listen(wrong) && parse(wrong).unwrap_err().contains("syslog+udp://127.0.0.1:5514"), "{wrong}");
+    for wrong in
+        ["syslog+udp://localhost:1", "syslog+sctp://127.0.0.1:1", "syslog+udp://127.0.0.1", "syslog+udp"]
+    {
+        assert!(
+            is_listen(wrong) && parse(wrong).unwrap_err().contains("syslog+udp://127.0.0.1:5514"),
+            "{wrong}"
+        );
     }
 }
 
@@ -45,7 +50,9 @@ fn addresses_are_read_and_shown() {
 fn a_datagram_is_a_line() {
     let (address, blocks, _state) = started(Transport::Udp);
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-    for message in [&b"<13>Nov 25 08:29:25 h app: one\n"[..], b"", b"<13>two\nlines\0", b"<13>1 - - - - - - {\"a\": 1}"] {
+    for message in
+        [&b"<13>Nov 25 08:29:25 h app: one\n"[..], b"", b"<13>two\nlines\0", b"<13>1 - - - - - - {\"a\": 1}"]
+    {
         sender.send_to(message, address).unwrap();
     }
     assert_eq!(lines(&blocks, 3), ["<13>Nov 25 08:29:25 h app: one", "<13>two lines", "{\"a\": 1}"]);
@@ -64,7 +71,8 @@ fn a_stream_may_count_its_messages_or_end_them() {
 #[test]
 fn connections_past_the_limit_are_turned_away_and_it_is_said() {
     let (address, blocks, state) = started(Transport::Tcp);
-    let mut open: Vec<TcpStream> = (0..CONNECTIONS_MAX).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut open: Vec<TcpStream> =
+        (0..CONNECTIONS_MAX).map(|_| TcpStream::connect(address).unwrap()).collect();
     let mut more = TcpStream::connect(address).unwrap();
     more.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut nothing = [0; 1];

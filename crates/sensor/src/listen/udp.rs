@@ -63,7 +63,9 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8], waiting: &mut Block, state: &S
                     push_line(message, &mut waiting.lines);
                 }
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Ok(());
+            }
             // An answer to something this port once sent.
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionRefused) => {}
             Err(error) => return Err(error),

@@ -36,6 +36,11 @@ impl Default for Header {
 }
 
 impl Header {
+    /// Whether no columns are known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
     pub(super) fn read(&mut self, line: &[u8], scratch: &mut Vec<u8>, each: &mut Each<'_>) -> Line {
         if line.first() == Some(&b'#') {
             return if self.header(line, scratch).is_some() { Line::Aside } else { Line::Other };

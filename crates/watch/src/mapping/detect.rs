@@ -165,6 +165,7 @@ fn plain() -> Mapping {
         detect_all: Vec::new(),
         detect_any: Vec::new(),
         detect_last: false,
+        memory: Memory::default(),
         nodes: Vec::new(),
         urls: Vec::new(),
         keys: super::Keys::new(&[], &[]),

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Memory};
 
 use super::told::{self, Told};
 use super::{Action, FIELDS_MAX, Field, Format, Keys, Mapping, MappingError, Node, Reading, UrlRule};
@@ -301,6 +301,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
         detect_all,
         detect_any,
         detect_last: read.detect.last,
+        memory: Memory::default(),
         nodes: compiler.nodes,
         urls: compiler.urls,
         keys,

@@ -94,6 +94,9 @@ impl Teller {
         sink: &mut dyn FnMut(Telling<'_>),
     ) -> Result<Line, NotAnEvent> {
         self.extract.clear();
+        if self.memory.is_empty() {
+            self.memory.clone_from(mapping.memory());
+        }
         match mapping.format() {
             Format::Json => self.extract.json(mapping, line).map_err(|_| NotAnEvent)?,
             Format::Text => {
