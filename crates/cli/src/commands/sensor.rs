@@ -24,8 +24,11 @@ const FORMATS: [&str; 6] = ["auto", "suricata", "zeek", "ecs", "sysmon", "text"]
 #[derive(Debug, Args)]
 #[command(after_help = "\
 An input is PATH, or PATH:FORMAT with suricata, zeek, ecs, sysmon or text, or PATH:FILE.toml with a mapping of one's \
-own; without, the first lines tell. At the end (with --once, or after a signal) the figures are printed. The state \
-directory holds `blocklist.txt`, the values this member may block, one a line.
+own; without, the first lines tell. A NATS JetStream stream is shared by all sensors that name the same consumer: a \
+message is acknowledged once what was seen in it is on disk, and what two sensors report of one message counts once. \
+At the end (with --once, or after a signal) the figures are printed. The state \
+directory holds `blocklist.txt`, the values this member may block, one a line, and in `rules/` the rules that Suricata, \
+Snort and YARA run.
 
 Exit status: 0 done, 1 with --once if the hub did not take every report in time (they stay in the state directory and \
 go out at the next start), 2 set up wrongly, 3 failed.
@@ -54,12 +57,15 @@ pub(crate) struct SensorArgs {
     /// The sensor's name, as people see it
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// What to read: PATH or PATH:FORMAT
+    /// What to read: PATH, PATH:FORMAT, or nats://HOST:4222/STREAM?consumer=NAME
     #[arg(long = "input", short, value_name = "PATH[:FORMAT]", num_args = 1..)]
     pub(crate) inputs: Vec<InputOption>,
     /// Read standard input too
     #[arg(long)]
     pub(crate) stdin: bool,
+    /// Threads that match; one for two cores when not told
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
     /// Read everything to its end, report, and stop
     #[arg(long)]
     pub(crate) once: bool,
@@ -122,6 +128,7 @@ impl SensorArgs {
         draft.state = self.state.or(draft.state);
         draft.name = self.name.or(draft.name);
         draft.ca_file = self.ca_file.or(draft.ca_file);
+        draft.threads = self.threads.or(draft.threads);
         draft.once |= self.once;
         if let Some(tell) = self.tell {
             draft.tell = match tell {
@@ -133,11 +140,16 @@ impl SensorArgs {
         if !self.inputs.is_empty() || self.stdin {
             let typed = self.inputs.into_iter();
             draft.inputs = typed
-                .map(|InputOption { path, format, mapping }| InputDraft { path, format, mapping })
+                .map(|InputOption { path, format, mapping }| InputDraft {
+                    path,
+                    format,
+                    mapping,
+                    ..InputDraft::default()
+                })
                 .collect();
         }
         if self.stdin && !draft.inputs.iter().any(|input| input.path == Path::new("-")) {
-            draft.inputs.push(InputDraft { path: "-".into(), format: None, mapping: None });
+            draft.inputs.push(InputDraft { path: "-".into(), ..InputDraft::default() });
         }
         Ok(draft)
     }
@@ -218,6 +230,7 @@ mod tests {
             once: false,
             tell: None,
             ca_file: None,
+            threads: None,
         }
     }
 

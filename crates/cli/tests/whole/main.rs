@@ -18,6 +18,7 @@ mod demo;
 mod durability;
 mod explore;
 mod feeds;
+mod flow;
 mod golden;
 mod import;
 mod life;

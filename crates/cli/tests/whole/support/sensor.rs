@@ -74,7 +74,7 @@ impl Post {
             inputs: vec![InputDraft {
                 path: self.telemetry(),
                 format: Some("suricata".into()),
-                mapping: None,
+                ..InputDraft::default()
             }],
             tell: self.tell,
             first_report_milliseconds: Some(0),
