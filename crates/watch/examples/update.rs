@@ -53,7 +53,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut blocks = Vec::new();
     let mut rest = text.as_bytes();
-    while let Some(end) = rest.get(..BLOCK_BYTES).and_then(|head| head.iter().rposition(|byte| *byte == b'\n')) {
+    while let Some(end) =
+        rest.get(..BLOCK_BYTES).and_then(|head| head.iter().rposition(|byte| *byte == b'\n'))
+    {
         let (block, after) = rest.split_at(end + 1);
         blocks.push(block);
         rest = after;
@@ -102,7 +104,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             if let Some(total) = bytes.get_mut(usize::from(update)) {
                 *total += block.len();
             }
-            if update { during.push(took) } else { quiet.push(took) }
+            if update {
+                during.push(took)
+            } else {
+                quiet.push(took)
+            }
             if start.elapsed() > ROUND {
                 break;
             }
@@ -112,7 +118,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (took, longest) = writer.join().map_err(|_| "the writer broke")?;
     let applied = applied.load(Ordering::Relaxed);
     let seconds = ROUND.as_secs_f64() * f64::from(ROUNDS / 2);
-    println!("{count} indicators, {} cores, blocks of {BLOCK_BYTES} bytes", std::thread::available_parallelism()?);
+    println!(
+        "{count} indicators, {} cores, blocks of {BLOCK_BYTES} bytes",
+        std::thread::available_parallelism()?
+    );
     for (name, times, bytes) in [("no update", &mut quiet, bytes[0]), ("updates", &mut during, bytes[1])] {
         let rate = bytes as f64 / seconds / 1e9;
         let blocks = times.len();

@@ -13,10 +13,12 @@ use crate::support::sensor::Post;
 use crate::support::stix::{self, domain};
 use crate::support::{Answer, Client, World, binary};
 
-const ALERT: &str = r#"alert dns any any -> any any (msg:"evil"; dns.query; content:"evil.example"; sid:4000001;)"#;
+const ALERT: &str =
+    r#"alert dns any any -> any any (msg:"evil"; dns.query; content:"evil.example"; sid:4000001;)"#;
 const YARA: &str = "rule Evil { strings: $a = \"evil\" condition: $a }";
 const SIGMA: &str = "title: Evil\nlogsource:\n  category: dns\ndetection:\n  selection:\n    query: evil.example\n  condition: selection\n";
-const PATTERN: &str = "[domain-name:value LIKE '%.evil.example'] FOLLOWEDBY [url:value = 'http://evil.example/x']";
+const PATTERN: &str =
+    "[domain-name:value LIKE '%.evil.example'] FOLLOWEDBY [url:value = 'http://evil.example/x']";
 
 /// An indicator with a pattern of any language.
 fn indicator(number: u32, language: &str, pattern: &str) -> (String, String) {
@@ -150,7 +152,8 @@ async fn what_two_sensors_report_of_one_message_counts_once() {
     share(&analyst, &[object]).await;
     let (one, other) = (world.token("EE", Role::Sensor).await, world.token("EE", Role::Sensor).await);
     let id = id.as_str();
-    let taken = |accepted: u64, repeated: bool| json!({"accepted": accepted, "repeated": repeated, "refused": []});
+    let taken =
+        |accepted: u64, repeated: bool| json!({"accepted": accepted, "repeated": repeated, "refused": []});
     let first = report(&one, "report-one", id, "1-500", &[(1, "3,7"), (2, "500")]).await;
     assert_eq!(first, taken(1, false));
     assert_eq!(report(&one, "report-one", id, "1-500", &[(1, "3,7"), (2, "500")]).await, taken(1, true));
@@ -164,8 +167,12 @@ async fn what_two_sensors_report_of_one_message_counts_once() {
     let off = report(&one, "report-five", id, "601-602", &[(1, "603")]).await;
     assert_eq!(off["refused"][0]["code"], "sighting.origin", "{off}");
     let entries = analyst.get_json("/api/v1/ledger/entries?kind=sighting.reported").await;
-    let counts: Vec<u64> =
-        entries["entries"].as_array().unwrap().iter().map(|entry| entry["body"]["count"].as_u64().unwrap()).collect();
+    let counts: Vec<u64> = entries["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["body"]["count"].as_u64().unwrap())
+        .collect();
     assert_eq!(counts, [1, 1, 4], "newest first: 3, then 600 alone, then 3, 7 and twice 500");
     world.end().await;
 }
