@@ -91,6 +91,8 @@ pub struct Summary {
     pub bad_lines: u64,
     /// Lines too long to be read.
     pub skipped_lines: u64,
+    /// Messages from the network that found no room.
+    pub dropped_messages: u64,
     /// Reports the hub confirmed.
     pub reports: u64,
     /// Sightings in them.
@@ -336,7 +338,8 @@ fn health(shared: &Shared, events_per_second: f64) -> Health {
         bytes: get(&counts.bytes),
         matches: get(&counts.matches),
         bad_lines: get(&counts.bad_lines),
-        skipped_lines: get(&counts.skipped_lines),
+        // Neither was read.
+        skipped_lines: get(&counts.skipped_lines) + get(&counts.dropped_messages),
         events_per_second,
         lag_seconds: reading.behind_since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
         spool_reports: u64::try_from(shared.spool.reports()).unwrap_or(u64::MAX),
@@ -365,6 +368,7 @@ fn summary(shared: &Shared) -> Summary {
         matches: get(&counts.matches),
         bad_lines: get(&counts.bad_lines),
         skipped_lines: get(&counts.skipped_lines),
+        dropped_messages: get(&counts.dropped_messages),
         reports: get(&counts.reports),
         sightings: get(&counts.sightings),
         accepted: get(&counts.accepted),

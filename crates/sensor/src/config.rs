@@ -25,6 +25,7 @@ use shieldwall_watch::mapping::BUILT_IN;
 use url::{Host, Url};
 
 use crate::disk;
+use crate::listen::{self, Listen, TlsFiles, Transport};
 use crate::nats::{self, NatsInput};
 
 /// The environment variable that may hold the token.
@@ -158,6 +159,8 @@ pub enum InputSource {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// Syslog from the network.
+    Syslog(Listen),
     /// A NATS JetStream stream, shared with other sensors.
     Nats(NatsInput),
 }
@@ -167,6 +170,7 @@ impl fmt::Display for InputSource {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Stdin => f.write_str("standard input"),
+            Self::Syslog(listen) => write!(f, "{listen}"),
             Self::Nats(input) => write!(f, "{input}"),
         }
     }
@@ -210,6 +214,8 @@ pub struct Config {
     pub poll: Duration,
     /// How long a stopping sensor goes on trying to hand in its last reports.
     pub drain: Duration,
+    /// The program that takes event log files apart, see [`crate::evtx`]; without it they are refused.
+    pub decoder: Option<PathBuf>,
     /// Threads that match; with 1, the one that reads does.
     pub threads: usize,
 }
@@ -249,6 +255,9 @@ pub struct ConfigDraft {
     pub poll_seconds: Option<u64>,
     /// See [`Config::drain`]; 10 when not told.
     pub drain_seconds: Option<u64>,
+    /// See [`Config::decoder`]; set by the program, not by the file.
+    #[serde(skip)]
+    pub decoder: Option<PathBuf>,
     /// See [`Config::threads`]; one for two cores when not told.
     pub threads: Option<usize>,
 }
@@ -268,12 +277,18 @@ impl fmt::Debug for HiddenText {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputDraft {
-    /// The file, `-` for standard input, or `nats://HOST:4222/STREAM?consumer=NAME`.
+    /// The file, `-` for standard input, `syslog+udp://127.0.0.1:5514` (`+tcp`, `+tls`), or `nats://HOST:4222/STREAM?consumer=NAME`.
     pub path: PathBuf,
-    /// `auto`, or a built-in mapping: `suricata`, `zeek`, `ecs`, `sysmon`, `text`.
+    /// `auto`, or the name of a built-in mapping, such as `suricata`.
     pub format: Option<String>,
     /// A mapping file, instead of `format`.
     pub mapping: Option<PathBuf>,
+    /// A PEM file of the certificate that `syslog+tls` shows, and those that lead to one senders trust.
+    pub certificates: Option<PathBuf>,
+    /// A PEM file of its private key.
+    pub key: Option<PathBuf>,
+    /// A PEM file of who signs senders' certificates; without it `syslog+tls` asks for none.
+    pub client_ca: Option<PathBuf>,
     /// A file of NATS credentials, for a stream.
     pub credentials: Option<PathBuf>,
     /// A PEM file of certificates to trust beside the system's, for a stream.
@@ -284,6 +299,37 @@ impl InputDraft {
     /// The stream it names, if it names one.
     fn stream(&self) -> Option<&str> {
         self.path.to_str().filter(|path| nats::is_stream(path))
+    }
+
+    /// The address to listen on, if it names one.
+    fn listened(&self) -> Option<&str> {
+        self.path.to_str().filter(|path| listen::is_listen(path))
+    }
+
+    /// What to listen for.
+    fn listen(&self, path: &str, setting: &str) -> Result<Listen, ConfigError> {
+        let (transport, address) = listen::parse(path).map_err(|problem| unusable(setting, problem))?;
+        let tls = match (transport, &self.certificates, &self.key) {
+            (Transport::Tls, Some(certificates), Some(key)) => Some(TlsFiles {
+                certificates: certificates.clone(),
+                key: key.clone(),
+                client_ca: self.client_ca.clone(),
+            }),
+            (Transport::Tls, ..) => {
+                return Err(unusable(
+                    setting,
+                    "needs certificates = \"….pem\" and key = \"….key\" beside it",
+                ));
+            }
+            (_, None, None) if self.client_ca.is_none() => None,
+            _ => {
+                return Err(unusable(
+                    setting,
+                    "has certificates or a key, which are for syslog+tls:// alone",
+                ));
+            }
+        };
+        Ok(Listen { transport, address, tls })
     }
 }
 
@@ -317,10 +363,17 @@ impl ConfigDraft {
             *named = base.join(&*named);
         }
         for input in &mut draft.inputs {
-            if input.path != Path::new("-") && input.stream().is_none() {
+            if input.path != Path::new("-") && input.stream().is_none() && input.listened().is_none() {
                 input.path = base.join(&input.path);
             }
-            let files = [&mut input.mapping, &mut input.credentials, &mut input.ca_file];
+            let files = [
+                &mut input.mapping,
+                &mut input.certificates,
+                &mut input.key,
+                &mut input.client_ca,
+                &mut input.credentials,
+                &mut input.ca_file,
+            ];
             for named in files.into_iter().flatten() {
                 *named = base.join(&*named);
             }
@@ -353,6 +406,9 @@ impl ConfigDraft {
             return Err(unusable("name", problem));
         }
         let inputs = checked_inputs(self.inputs)?;
+        if self.once && inputs.iter().any(|input| matches!(input.source, InputSource::Syslog(_))) {
+            return Err(unusable("once", "has no end with a syslog+ input: leave one of them out"));
+        }
         let seconds =
             |told: Option<u64>, setting: &str, default: u64, least: u64| match told.unwrap_or(default) {
                 value if (least..=3600).contains(&value) => Ok(Duration::from_secs(value)),
@@ -380,6 +436,7 @@ impl ConfigDraft {
             health: seconds(self.health_seconds, "health_seconds", 10, 1)?,
             poll: seconds(self.poll_seconds, "poll_seconds", 5, 1)?,
             drain: seconds(self.drain_seconds, "drain_seconds", 10, 0)?,
+            decoder: self.decoder,
             threads,
         })
     }
@@ -429,6 +486,11 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
     let mut inputs = Vec::with_capacity(drafts.len());
     for (place, draft) in drafts.into_iter().enumerate() {
         let stream = draft.stream().map(str::to_owned);
+        let setting = format!("input[{place}].path");
+        let listened = draft.listened().map(|path| draft.listen(path, &setting)).transpose()?;
+        if listened.is_none() && (draft.certificates.is_some() || draft.key.is_some()) {
+            return Err(unusable(setting, "has certificates or a key, which are for syslog+tls:// alone"));
+        }
         let format = match (draft.format.as_deref(), draft.mapping) {
             (Some(_), Some(_)) => {
                 return Err(unusable(format!("input[{place}]"), "has both format and mapping: keep one"));
@@ -442,6 +504,7 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
             }
         };
         let source = match draft.path {
+            _ if let Some(listen) = listened => InputSource::Syslog(listen),
             _ if let Some(stream) = stream => {
                 let setting = format!("input[{place}].path");
                 InputSource::Nats(NatsInput::of(&setting, &stream, draft.credentials, draft.ca_file)?)

@@ -63,7 +63,29 @@ impl Matching {
         if self.undecided {
             self.decide(lines);
         }
-        Arc::clone(self.matcher.mapping())
+        let mapping = Arc::clone(self.matcher.mapping());
+        self.learn(lines);
+        mapping
+    }
+
+    /// Takes in the header in these lines, for blocks that are matched apart from them.
+    pub(crate) fn learn(&mut self, lines: &[u8]) {
+        if let Some(mapping) = self.matcher.mapping().after(lines) {
+            self.matcher = Matcher::new(Arc::clone(self.matcher.watchlist()), Arc::new(mapping));
+        }
+    }
+
+    /// Takes in the first lines of an input that is read on from later.
+    pub(crate) fn begin_with(&mut self, head: &[u8]) {
+        if self.undecided {
+            self.decide(head);
+        }
+        self.learn(head);
+    }
+
+    /// Forgets what the last block told of those that follow it.
+    pub(crate) fn begin(&mut self) {
+        self.matcher.begin();
     }
 
     /// The mapping in use.

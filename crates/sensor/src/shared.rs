@@ -78,6 +78,13 @@ pub enum SensorEvent {
         /// Rules that are not safe to pass on.
         left_out: u64,
     },
+    /// An input listens for senders.
+    Listening {
+        /// The input as configured.
+        input: String,
+        /// The address in use.
+        address: std::net::SocketAddr,
+    },
     /// The hub could not be talked to; it is tried again.
     HubUnreachable {
         /// What was tried and what happened.
@@ -120,6 +127,8 @@ pub(crate) struct Counts {
     pub(crate) matches: AtomicU64,
     pub(crate) bad_lines: AtomicU64,
     pub(crate) skipped_lines: AtomicU64,
+    /// Messages from the network that found no room.
+    pub(crate) dropped_messages: AtomicU64,
     pub(crate) reports: AtomicU64,
     pub(crate) sightings: AtomicU64,
     pub(crate) accepted: AtomicU64,

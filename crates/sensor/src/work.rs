@@ -7,6 +7,7 @@ mod gathered;
 mod inputs;
 mod pool;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use crate::aggregate::{Aggregator, Seen};
 use crate::config::{Config, Tell};
 use crate::follow::{FollowError, hex};
 use crate::knowledge::Names;
+use crate::listen::ListenError;
 use crate::matching::Met;
 use crate::shared::{Counts, Observer, Reading, SensorEvent, Shared, add};
 use crate::spool::{Checkpoint, Report, Spool, SpoolError};
@@ -51,6 +53,9 @@ pub enum WorkError {
     /// An input cannot be read, and the sensor was told to read once.
     #[error(transparent)]
     Follow(#[from] FollowError),
+    /// An input cannot be listened for.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A stream cannot be read here.
     #[error("input {input}: streams are read by a running sensor alone")]
     Unread {
@@ -74,6 +79,7 @@ impl WorkError {
         match self {
             Self::Mapping { source, .. } => source.code(),
             Self::Follow(error) => error.code(),
+            Self::Listen(error) => error.code(),
             Self::Unread { .. } => "sensor.work.unread",
             Self::Threads(_) => "sensor.work.threads",
             Self::Broken => "sensor.work.broken",
@@ -186,6 +192,13 @@ impl Worker {
     pub(crate) fn turn(&mut self, around: &Surroundings<'_>, now: Instant) -> Result<Turn, WorkError> {
         if self.write_stuck(around).is_err() || around.spool.is_full() {
             return Ok(Turn::Held);
+        }
+        for input in &self.inputs {
+            let dropped = input.take_dropped();
+            if dropped > 0 {
+                add(&around.counts.dropped_messages, dropped);
+                metrics::counter!("shieldwall_sensor_dropped_messages_total").increment(dropped);
+            }
         }
         let (any, ended) = match self.pool.take() {
             None => self.read_one_by_one(around, now)?,
@@ -359,6 +372,11 @@ impl Worker {
         })
     }
 
+    /// What listens, and where.
+    fn listening(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.inputs.iter().filter_map(|input| Some((input.name.as_str(), input.address()?)))
+    }
+
     /// How long until something may be due; `None` when nothing waits.
     fn next_due(&self, now: Instant) -> Option<Duration> {
         let streams = self.inputs.iter().filter_map(|input| input.gathered.as_ref()?.next_due(now));
@@ -494,6 +512,9 @@ impl<'a> Counting<'a> {
 /// Runs a worker until its inputs end or `stop` closes; then writes what waits.
 pub(crate) fn run(mut worker: Worker, shared: &Shared, stop: &Receiver<()>) -> Result<(), WorkError> {
     let around = shared.surroundings();
+    for (input, address) in worker.listening() {
+        around.observer.tell(|| SensorEvent::Listening { input: input.to_owned(), address });
+    }
     loop {
         let now = Instant::now();
         let reports = shared.spool.reports();

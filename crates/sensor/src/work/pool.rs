@@ -100,6 +100,7 @@ fn work(to_do: &Mutex<Receiver<Job>>, to: &SyncSender<Done>, live: &LiveWatchlis
                 Some(matching) if Arc::ptr_eq(matching.mapping(), &mapping) => matching,
                 other => other.insert(Matching::by(mapping, live.current())),
             };
+            matching.begin();
             matching.run(&lines, live, &mut |one| met.push(one))
         }));
         let (stats, broken) = ran.map_or_else(|_| (Stats::default(), true), |stats| (stats, false));
