@@ -20,6 +20,7 @@ mod events;
 mod lines;
 mod matching;
 mod outlet;
+mod rules;
 mod shared;
 mod stream;
 mod sync;

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use async_nats::Subject;
 use shieldwall_watch::mapping::Mappings;
-use shieldwall_watch::watchlist::LiveWatchlist;
 use tokio::runtime::Handle;
 
 use super::WorkError;
@@ -17,6 +16,7 @@ use crate::follow::{FollowError, Follower, Position, Progress};
 use crate::lines::{Filled, LineBuffer};
 use crate::matching::Matching;
 use crate::nats::{Block, Tap};
+use crate::rules::Armed;
 
 /// How many blocks of standard input are read ahead.
 const STDIN_BLOCKS: usize = 4;
@@ -58,11 +58,11 @@ impl InputAtWork {
         positions: &[Position],
         config: &Config,
         mappings: &Arc<Mappings>,
-        live: &LiveWatchlist,
+        armed: &Armed,
         runtime: Option<&Handle>,
     ) -> Result<Self, WorkError> {
         let name = input.source.to_string();
-        let matching = Matching::new(&input.format, mappings, live.current())
+        let matching = Matching::new(&input.format, mappings, Arc::clone(&armed.list))
             .map_err(|source| WorkError::Mapping { input: name.clone(), source: Box::new(source) })?;
         let mut gathered = None;
         let source = match &input.source {
