@@ -15,7 +15,7 @@ use crate::client::{Hub, HubError};
 use crate::config::{Config, ConfigError};
 use crate::deliver;
 use crate::disk::{self, Disk, DiskError, StateLock};
-use crate::knowledge::{Knowledge, KnowledgeError};
+use crate::knowledge::{Armoury, Knowledge, KnowledgeError, Names};
 use crate::shared::{Counts, Observer, Reading, Shared, get};
 use crate::spool::{Checkpoint, Spool, SpoolError};
 use crate::stream::Listener;
@@ -130,7 +130,9 @@ pub async fn run(
     let mut seed = [0; 8];
     entropy.fill(&mut seed).map_err(SpoolError::Key)?;
     let (path, now) = (config.state.join("watchlist.json"), clock.now());
-    let knowledge = aside(move || Knowledge::open(&path, now, u64::from_le_bytes(seed))).await??;
+    let unbound = config.unbound_patterns;
+    let opened = aside(move || Knowledge::open(&path, now, u64::from_le_bytes(seed), unbound));
+    let knowledge = opened.await??;
     let shared = Arc::new(Shared {
         config,
         clock,
@@ -189,14 +191,14 @@ struct Parts {
     known: bool,
     /// What the worker is opened with.
     worker:
-        Option<(Checkpoint, Arc<shieldwall_watch::watchlist::LiveWatchlist>, Arc<crate::knowledge::Names>)>,
+        Option<(Checkpoint, Arc<Armoury>, Arc<Names>)>,
 }
 
 impl Parts {
     fn start(shared: &Arc<Shared>, knowledge: Knowledge, from: Checkpoint) -> Result<Self, SensorError> {
         let listener = Arc::new(Listener::open(Arc::clone(shared))?);
         let known = knowledge.is_known();
-        let worker = Some((from, knowledge.live(), knowledge.names()));
+        let worker = Some((from, knowledge.armoury(), knowledge.names()));
         let (written_all, written) = watch::channel(false);
         let (sync_done, synced) = watch::channel(First::Asking);
         let mut tasks = JoinSet::new();
@@ -220,12 +222,12 @@ impl Parts {
             broken = self.tasks.join_next() => return Err(ended(broken)),
             ready = first_list(&mut self.synced, self.known, shared.config.once) => ready?,
         }
-        let Some((from, live, names)) = self.worker.take() else { return Ok(()) };
+        let Some((from, armoury, names)) = self.worker.take() else { return Ok(()) };
         let (stop, stopped) = work::stopper();
         let (tell, mut told) = oneshot::channel();
         let (with, runtime) = (Arc::clone(shared), Handle::current());
         let thread = std::thread::Builder::new().name("shieldwall-matching".into()).spawn(move || {
-            let opened = Worker::open(&with.config, from, live, names, Some(&runtime));
+            let opened = Worker::open(&with.config, from, armoury, names, Some(&runtime));
             let _ = tell.send(opened.and_then(|worker| work::run(worker, &with, &stopped)));
         });
         let thread = thread.map_err(|error| SensorError::Broken { what: error.to_string() })?;
@@ -350,11 +352,8 @@ fn health(shared: &Shared, events_per_second: f64) -> Health {
             passed_on: get(&counts.rules_passed_on),
             left_out: get(&counts.rules_left_out),
         },
-        shed: ShedCounts {
-            rule_evaluations: get(&counts.shed_evaluations),
-            matches: get(&counts.shed_matches),
-        },
-        slow_rules: Vec::new(),
+        shed: ShedCounts { matches: get(&counts.shed_matches), ..reading.shed },
+        slow_rules: reading.slow_rules.clone(),
         inputs: inputs.collect(),
         held: reading.held.clone(),
     }

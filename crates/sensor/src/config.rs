@@ -34,6 +34,10 @@ pub const TOKEN_VARIABLE: &str = "SHIELDWALL_TOKEN";
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Most inputs of one sensor.
 const INPUTS_MAX: usize = 256;
+/// How long a Sigma rule may take on average when nothing is told, in microseconds: a hundred times the usual.
+const RULE_BUDGET_MICROSECONDS: u64 = 2_000;
+/// Most patterns that are asked of every event.
+const UNBOUND_PATTERNS_MAX: usize = 64;
 /// Most matching threads.
 const THREADS_MAX: usize = 64;
 
@@ -218,6 +222,12 @@ pub struct Config {
     pub decoder: Option<PathBuf>,
     /// Threads that match; with 1, the one that reads does.
     pub threads: usize,
+    /// How long a Sigma rule may take on average before it is set aside.
+    pub rule_budget: Option<Duration>,
+    /// How late an event may come and still count for patterns over several events.
+    pub lateness: Duration,
+    /// How many patterns are run that have to be asked of every event.
+    pub unbound_patterns: usize,
 }
 
 /// A configuration as written: everything optional, nothing checked.
@@ -260,6 +270,12 @@ pub struct ConfigDraft {
     pub decoder: Option<PathBuf>,
     /// See [`Config::threads`]; one for two cores when not told.
     pub threads: Option<usize>,
+    /// See [`Config::rule_budget`]; 2000 when not told, 0 for none.
+    pub rule_budget_microseconds: Option<u64>,
+    /// See [`Config::lateness`]; 300 when not told.
+    pub lateness_seconds: Option<u64>,
+    /// See [`Config::unbound_patterns`]; none when not told.
+    pub unbound_patterns: Option<usize>,
 }
 
 /// A text that must not be shown.
@@ -418,6 +434,11 @@ impl ConfigDraft {
         if self.threads == Some(0) || threads > THREADS_MAX {
             return Err(unusable("threads", format!("must be 1 to {THREADS_MAX}")));
         }
+        let unbound_patterns = self.unbound_patterns.unwrap_or(0);
+        if unbound_patterns > UNBOUND_PATTERNS_MAX {
+            return Err(unusable("unbound_patterns", format!("must be 0 to {UNBOUND_PATTERNS_MAX}")));
+        }
+        let budget = self.rule_budget_microseconds.unwrap_or(RULE_BUDGET_MICROSECONDS);
         let first = self.first_report_milliseconds.unwrap_or(200);
         if first > 60_000 {
             return Err(unusable("first_report_milliseconds", "must be 0 to 60000"));
@@ -438,6 +459,9 @@ impl ConfigDraft {
             drain: seconds(self.drain_seconds, "drain_seconds", 10, 0)?,
             decoder: self.decoder,
             threads,
+            rule_budget: (budget > 0).then(|| Duration::from_micros(budget)),
+            lateness: seconds(self.lateness_seconds, "lateness_seconds", 300, 0)?,
+            unbound_patterns,
         })
     }
 }

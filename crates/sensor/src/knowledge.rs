@@ -16,7 +16,10 @@ use shieldwall_model::time::Timestamp;
 use shieldwall_watch::value::{Kind, Value};
 use shieldwall_watch::watchlist::{Builder, Change as WatchChange, LiveWatchlist, WatchlistError};
 
+use arc_swap::ArcSwap;
+
 use crate::disk::{self, Disk, DiskError};
+use crate::rules::{self, Armed, Rules};
 use crate::wire::{Change, Item, Rule, WatchedValue};
 
 /// Largest snapshot in bytes.
@@ -90,6 +93,11 @@ impl Held {
         }
     }
 
+    /// Whether it is a rule that is run here.
+    fn is_run(&self) -> bool {
+        self.rule.as_ref().is_some_and(|rule| rules::is_run(&rule.kind))
+    }
+
     fn rule_bytes(&self) -> usize {
         self.rule.as_ref().map_or(0, |rule| rule.text.len())
     }
@@ -136,7 +144,14 @@ pub(crate) struct Knowledge {
     live: Arc<LiveWatchlist>,
     names: Arc<Names>,
     room: Room,
+    rules: Arc<Rules>,
+    /// Patterns that are taken though nothing wakes them.
+    unbound: usize,
+    armoury: Arc<Armoury>,
 }
+
+/// What is matched by, as it is now; never waits.
+pub(crate) type Armoury = ArcSwap<Armed>;
 
 /// What there is of rules, so that no hub fills the memory.
 #[derive(Debug, Default)]
@@ -175,8 +190,14 @@ impl Room {
 }
 
 impl Knowledge {
-    /// Reads the snapshot, if there is one, and compiles what is active at `now`. `seed` keys the compiled table.
-    pub(crate) fn open(path: &Path, now: Timestamp, seed: u64) -> Result<Self, KnowledgeError> {
+    /// Reads the snapshot, if there is one, and compiles what is active at `now`. `seed` keys the compiled table; up to
+    /// `unbound` patterns are run that have to be asked of every event.
+    pub(crate) fn open(
+        path: &Path,
+        now: Timestamp,
+        seed: u64,
+        unbound: usize,
+    ) -> Result<Self, KnowledgeError> {
         let snapshot: Snapshot = match disk::read(path, SNAPSHOT_BYTES_MAX)? {
             Some(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 tracing::error!(%error, "the kept watchlist is damaged; asking the hub for all of it");
@@ -204,10 +225,15 @@ impl Knowledge {
             items.insert(key, (next_number, held));
             next_number += 1;
         }
+        let rules = Arc::new(compiled(&items, now, unbound));
+        for (value, wake) in rules.wakes() {
+            builder.add(value, wake)?;
+        }
         let live = Arc::new(LiveWatchlist::new(builder.build()?));
-        let names = Arc::new(Names(RwLock::new(names)));
+        let armed = Armed { list: live.current(), rules: Arc::clone(&rules) };
+        let (armoury, names) = (Arc::new(ArcSwap::from_pointee(armed)), Arc::new(Names(RwLock::new(names))));
         let cursor = snapshot.cursor.filter(|_| snapshot.form >= SNAPSHOT_FORM);
-        Ok(Self { items, ends, now, next_number, cursor, live, names, room })
+        Ok(Self { items, ends, now, next_number, cursor, live, names, room, rules, unbound, armoury })
     }
 
     /// Rules there was no room for since the start.
@@ -223,6 +249,34 @@ impl Knowledge {
     /// The compiled watchlist.
     pub(crate) fn live(&self) -> Arc<LiveWatchlist> {
         Arc::clone(&self.live)
+    }
+
+    /// What is matched by: the list and the rules that belong together.
+    pub(crate) fn armoury(&self) -> Arc<Armoury> {
+        Arc::clone(&self.armoury)
+    }
+
+    /// The rules that are run.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Applies changes of the list in one step, with those of the rules if `rules` changed.
+    fn publish(&mut self, mut changes: Vec<WatchChange>, rules: bool) -> Result<(), KnowledgeError> {
+        if rules {
+            let before = std::mem::replace(
+                &mut self.rules,
+                Arc::new(compiled(&self.items, self.now, self.unbound)),
+            );
+            changes.extend(before.wakes().map(|(_, indicator)| WatchChange::Remove { indicator }));
+            let wakes = self.rules.wakes();
+            changes.extend(
+                wakes.map(|(value, indicator)| WatchChange::Put { indicator, values: vec![value.clone()] }),
+            );
+        }
+        self.live.apply(changes)?;
+        self.armoury.store(Arc::new(Armed { list: self.live.current(), rules: Arc::clone(&self.rules) }));
+        Ok(())
     }
 
     /// What its numbers mean.
@@ -275,6 +329,7 @@ impl Knowledge {
             return Ok(false);
         }
         let mut watch = Vec::with_capacity(last.len());
+        let mut rules = false;
         let names = Arc::clone(&self.names);
         for (key, held) in last {
             let old = self.items.remove(&key);
@@ -285,10 +340,12 @@ impl Knowledge {
             }
             if let Some((_, old)) = &old {
                 self.room.give_back(old);
+                rules |= old.is_run();
             }
             match held {
                 Some(mut held) => {
                     self.room.take(&mut held);
+                    rules |= held.is_run();
                     let number = old.map_or(self.next_number, |(number, _)| number);
                     self.next_number = self.next_number.max(number.saturating_add(1));
                     if let Some(end) = held.valid_until {
@@ -307,7 +364,7 @@ impl Knowledge {
                 }
             }
         }
-        self.live.apply(watch)?;
+        self.publish(watch, rules)?;
         Ok(true)
     }
 
@@ -325,7 +382,9 @@ impl Knowledge {
             tracing::info!(indicator = %held.indicator, active = held.is_active(now), "an indicator's time");
             put_if(held.is_active(now), *number, held)
         });
-        self.live.apply(changes.collect::<Vec<_>>())?;
+        let changes = changes.collect();
+        let rules = touched.iter().filter_map(|key| self.items.get(key)).any(|(_, held)| held.is_run());
+        self.publish(changes, rules)?;
         Ok(true)
     }
 
@@ -334,6 +393,12 @@ impl Knowledge {
         let items = self.items.values().map(|(_, held)| held.item()).collect();
         Ok(serde_json::to_vec(&Snapshot { form: SNAPSHOT_FORM, cursor: self.cursor.clone(), items })?)
     }
+}
+
+/// The rules that hold at `now`.
+fn compiled(items: &BTreeMap<Key, (u32, Arc<Held>)>, now: Timestamp, unbound: usize) -> Rules {
+    let active = items.values().filter(|(_, held)| held.is_run() && held.is_active(now));
+    Rules::compile(active.map(|(number, held)| (*number, held.as_ref())), unbound)
 }
 
 /// Writes a snapshot.
@@ -384,7 +449,7 @@ pub(crate) mod tests {
 
     pub(crate) fn knowing(items: Vec<Item>) -> Knowledge {
         let directory = tempfile::tempdir().unwrap();
-        let mut knowledge = Knowledge::open(&directory.path().join("none"), at(0), 1).unwrap();
+        let mut knowledge = Knowledge::open(&directory.path().join("none"), at(0), 1, 0).unwrap();
         knowledge.apply(true, items.into_iter().map(Change::Put).collect(), "c".into()).unwrap();
         knowledge
     }
@@ -429,11 +494,11 @@ pub(crate) mod tests {
         let path = directory.path().join("watchlist.json");
         let snapshot = knowledge.snapshot().unwrap();
         save(&Disk::default(), &path, &snapshot).unwrap();
-        let again = Knowledge::open(&path, at(0), 1).unwrap();
+        let again = Knowledge::open(&path, at(0), 1, 0).unwrap();
         assert_eq!((kept(&again), again.cursor(), again.room.bytes), (kept(&knowledge), Some("c"), 10));
         let older = String::from_utf8(snapshot).unwrap().replace("\"form\":2,", "");
         save(&Disk::default(), &path, older.as_bytes()).unwrap();
-        let again = Knowledge::open(&path, at(0), 1).unwrap();
+        let again = Knowledge::open(&path, at(0), 1, 0).unwrap();
         assert_eq!((again.cursor(), again.items.len()), (None, 2), "matches on, and asks for everything");
         let change = Change::Put(rule(1, "sigma", "title: other one"));
         knowledge.apply(false, vec![change], "d".into()).unwrap();
@@ -466,10 +531,10 @@ pub(crate) mod tests {
         let knowledge =
             knowing(vec![ending, item(2, IndicatorRole::KillSwitch, &[("sha256", &"ab".repeat(32))])]);
         save(&Disk::default(), &path, &knowledge.snapshot().unwrap()).unwrap();
-        let early = Knowledge::open(&path, at(5), 1).unwrap();
+        let early = Knowledge::open(&path, at(5), 1, 0).unwrap();
         assert_eq!((early.cursor(), early.active(), watched(&early, "a.example").len()), (Some("c"), 2, 1));
         assert_eq!(early.items, knowledge.items);
-        let late = Knowledge::open(&path, at(10), 1).unwrap();
+        let late = Knowledge::open(&path, at(10), 1, 0).unwrap();
         assert_eq!((late.active(), watched(&late, "a.example").len()), (1, 0));
     }
 }

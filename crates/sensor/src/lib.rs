@@ -21,6 +21,7 @@ mod feed;
 mod lines;
 mod matching;
 mod outlet;
+mod rules;
 mod shared;
 mod stream;
 mod sync;

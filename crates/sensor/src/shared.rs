@@ -15,6 +15,7 @@ use crate::client::Hub;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::spool::Spool;
+use crate::wire::{ShedCounts, SlowRule};
 
 /// What a running sensor tells whoever watches it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -138,8 +139,6 @@ pub(crate) struct Counts {
     pub(crate) rules_run: AtomicU64,
     pub(crate) rules_passed_on: AtomicU64,
     pub(crate) rules_left_out: AtomicU64,
-    /// Evaluations left out because a rule was over its budget.
-    pub(crate) shed_evaluations: AtomicU64,
     /// Matches of one message past what a report may hold.
     pub(crate) shed_matches: AtomicU64,
 }
@@ -161,6 +160,10 @@ pub(crate) struct Reading {
     pub(crate) held: Option<String>,
     /// Each input with what is wrong with it.
     pub(crate) inputs: Vec<(String, Option<String>)>,
+    /// What rules left out.
+    pub(crate) shed: ShedCounts,
+    /// The rules that took the most time.
+    pub(crate) slow_rules: Vec<SlowRule>,
 }
 
 /// See the module.

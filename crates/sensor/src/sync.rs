@@ -15,7 +15,7 @@ use crate::blocklist::Blocklist;
 use crate::client::{Hub, HubError};
 
 use crate::knowledge::{self, Knowledge, KnowledgeError};
-use crate::outlet::{self, Outlet};
+use crate::outlet::Outlet;
 use crate::shared::{SensorEvent, Shared};
 use crate::wire::Change;
 
@@ -84,10 +84,9 @@ impl Keeper {
 
     fn publish_rules(&mut self, shared: &Shared) {
         let outlet = Outlet::of(self.knowledge.iter_active());
-        let not_run = self.knowledge.iter_active().filter_map(|held| held.rule.as_ref());
-        let not_run = not_run.filter(|rule| !outlet::is_passed_on(&rule.kind)).count();
-        let left_out =
-            outlet.left_out + self.knowledge.rules_over() + u64::try_from(not_run).unwrap_or(u64::MAX);
+        let rules = self.knowledge.rules();
+        let left_out = outlet.left_out + self.knowledge.rules_over() + rules.left_out;
+        gauge(&shared.counts.rules_run, rules.run);
         gauge(&shared.counts.rules_passed_on, outlet.passed_on);
         gauge(&shared.counts.rules_left_out, left_out);
         if self.outlet.as_ref() == Some(&outlet) {

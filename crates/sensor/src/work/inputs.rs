@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use async_nats::Subject;
 use shieldwall_watch::mapping::Mappings;
-use shieldwall_watch::watchlist::LiveWatchlist;
 use tokio::runtime::Handle;
 
 use super::WorkError;
@@ -20,6 +19,7 @@ use crate::feed::Feed;
 use crate::follow::{FollowError, Follower, Position, Progress};
 use crate::matching::Matching;
 use crate::nats::{Block, Tap};
+use crate::rules::Armed;
 
 /// How much of a file's start is looked at for a header, when it is read on from later, in bytes.
 const HEAD_BYTES: u64 = 64 * 1024;
@@ -61,11 +61,11 @@ impl InputAtWork {
         positions: &[Position],
         config: &Config,
         mappings: &Arc<Mappings>,
-        live: &LiveWatchlist,
+        armed: &Armed,
         runtime: Option<&Handle>,
     ) -> Result<Self, WorkError> {
         let name = input.source.to_string();
-        let mut matching = Matching::new(&input.format, mappings, live.current())
+        let mut matching = Matching::new(&input.format, mappings, Arc::clone(&armed.list))
             .map_err(|source| WorkError::Mapping { input: name.clone(), source: Box::new(source) })?;
         let mut gathered = None;
         let source = match &input.source {
