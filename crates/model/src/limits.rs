@@ -23,6 +23,15 @@ pub const REFERENCES_MAX: usize = 5_000;
 pub const PATTERN_BYTES_MAX: usize = 10 * 1024;
 /// Most nodes in a parsed STIX pattern.
 pub const PATTERN_NODES_MAX: usize = 512;
+/// Longest regular expression of a pattern's `MATCHES`, in bytes.
+pub const PATTERN_REGEX_BYTES_MAX: usize = 1024;
+/// Largest compiled regular expression of a pattern, in bytes.
+pub const PATTERN_REGEX_SIZE_MAX: usize = 1024 * 1024;
+/// Most steps one evaluation of a pattern takes before it is given up as undecided: values looked at, and observations
+/// weighed while places for them are sought.
+pub const PATTERN_STEPS_MAX: u64 = 50_000_000;
+/// Most tests a pattern has once its `REPEATS` are written out.
+pub const PATTERN_REPEATED_MAX: u64 = 4_096;
 /// Most objects or entries on one page.
 pub const PAGE_ITEMS_MAX: usize = 1_000;
 /// Longest query string in bytes.

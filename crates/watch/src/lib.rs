@@ -52,6 +52,7 @@ pub mod generate;
 mod hash;
 pub mod mapping;
 pub mod matcher;
+pub mod observed;
 mod offer;
 pub mod pattern;
 pub mod reach;
