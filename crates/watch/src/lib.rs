@@ -56,6 +56,7 @@ pub mod observed;
 mod offer;
 pub mod pattern;
 pub mod reach;
+pub mod rules;
 mod simd;
 mod table;
 mod text;

@@ -17,6 +17,9 @@ mod values;
 pub(crate) use evaluate::Budget;
 pub use evaluate::{EvaluateError, Program, Verdict};
 pub use parser::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
+pub(crate) use regular::rewrite;
+pub(crate) use solve::Span;
+pub(crate) use values::kind_of;
 pub use values::{Exact, Unsupported};
 
 #[cfg(doc)]

@@ -15,8 +15,10 @@ use shieldwall_model::time::Timestamp;
 
 use super::parser::{Comparison, Literal, ObjectPath, Operator, Step, Test};
 use super::regular::Regular;
+use super::values::kind_of;
 use super::{Budget, EvaluateError};
 use crate::observed::Observation;
+use crate::value::{Kind, Value};
 
 /// A constant of a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,8 @@ enum Question {
     In(Vec<Constant>),
     Like(Like),
     Matches(Box<Regular>),
+    /// Any of these, as a watchlist compares them.
+    Listed(Kind, Vec<Value>),
     Subset(Network),
     Superset(Network),
     Exists,
@@ -60,14 +64,15 @@ pub(super) enum Tree {
 }
 
 impl Tree {
-    /// Compiles a comparison.
+    /// Compiles a comparison; `listed`: equality of kinds a watchlist knows is that of a watchlist.
     ///
     /// # Errors
     /// [`EvaluateError::Beyond`] naming what cannot be run, and where.
-    pub(super) fn of(from: &Comparison) -> Result<Self, EvaluateError> {
-        let all = |all: &[Comparison]| all.iter().map(Self::of).collect::<Result<Vec<_>, _>>();
+    pub(super) fn of(from: &Comparison, listed: bool) -> Result<Self, EvaluateError> {
+        let all =
+            |all: &[Comparison]| all.iter().map(|one| Self::of(one, listed)).collect::<Result<Vec<_>, _>>();
         Ok(match from {
-            Comparison::Test(test) => Self::Check(Check::of(test)?),
+            Comparison::Test(test) => Self::Check(Check::of(test, listed)?),
             Comparison::And(inner) => Self::And(all(inner)?),
             Comparison::Or(inner) => Self::Or(all(inner)?),
         })
@@ -126,8 +131,42 @@ enum Selected<'a> {
     Objects,
 }
 
+impl Question {
+    /// Equality as a watchlist has it, where the path is of a kind it knows and each literal a value of that kind.
+    fn listed(test: &Test) -> Option<Self> {
+        let kind = kind_of(&test.path).filter(|_| matches!(test.operator, Operator::Equal | Operator::In))?;
+        let value = |literal: &Literal| match literal {
+            Literal::Text(text) => Value::new(kind, text).ok(),
+            _ => None,
+        };
+        let values: Option<Vec<Value>> = test.literals.iter().map(|(_, literal)| value(literal)).collect();
+        values.map(|values| Self::Listed(kind, values))
+    }
+}
+
+/// Whether a value that was met is a listed one, below a listed name or within a listed network.
+fn is_listed(listed: &Value, met: &Value) -> bool {
+    if listed == met {
+        return true;
+    }
+    match listed.kind() {
+        Kind::Domain => {
+            let parent = met.bytes().strip_suffix(listed.bytes());
+            met.kind() == Kind::Domain && parent.is_some_and(|rest| rest.ends_with(b"."))
+        }
+        Kind::Cidr4 | Kind::Cidr6 => {
+            let network = |value: &Value| Network::parse(&value.to_string());
+            network(listed).zip(network(met)).is_some_and(|(listed, met)| listed.holds(&met))
+        }
+        _ => false,
+    }
+}
+
 impl Check {
-    fn of(test: &Test) -> Result<Self, EvaluateError> {
+    fn of(test: &Test, listed: bool) -> Result<Self, EvaluateError> {
+        if let Some(question) = listed.then(|| Question::listed(test)).flatten() {
+            return Ok(Self { path: test.path.clone(), negated: test.negated, question });
+        }
         let (at, first) = match test.literals.first() {
             Some((at, literal)) => (*at, Some(literal)),
             None => (test.at, None),
@@ -193,6 +232,11 @@ impl Check {
             Question::Matches(regular) => match value {
                 Selected::Json(Json::String(text)) => regular.in_text(&nfc(text)),
                 Selected::Bytes(bytes) => regular.in_bytes(bytes),
+                _ => false,
+            },
+            Question::Listed(kind, listed) => match value {
+                Selected::Json(Json::String(text)) => Value::new(*kind, text)
+                    .is_ok_and(|met| listed.iter().any(|listed| is_listed(listed, &met))),
                 _ => false,
             },
             Question::Subset(network) => network_of(value).is_some_and(|inner| network.holds(&inner)),

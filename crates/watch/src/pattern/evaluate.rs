@@ -4,7 +4,7 @@ use shieldwall_model::limits::{PATTERN_REPEATED_MAX, PATTERN_STEPS_MAX};
 use shieldwall_model::time::Timestamp;
 
 use super::check::Tree;
-use super::parser::{Comparison, Observation as Expression, Pattern, Qualifier};
+use super::parser::{Observation as Expression, Pattern, Qualifier};
 use super::solve::{Plan, Span};
 use crate::observed::Observation;
 
@@ -47,10 +47,21 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// So many steps.
+    pub(crate) fn of(steps: u64) -> Self {
+        Self(steps)
+    }
+
+    /// How many are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.0
+    }
+
     /// Takes so many steps.
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), EvaluateError> {
-        self.0 = self.0.checked_sub(steps).ok_or(EvaluateError::Undecided)?;
-        Ok(())
+        let left = self.0.checked_sub(steps);
+        self.0 = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(EvaluateError::Undecided)
     }
 }
 
@@ -64,6 +75,31 @@ enum Node {
     Within(Box<Node>, i64),
     Repeats(Box<Node>, u64),
     StartStop(Box<Node>, i64, i64),
+}
+
+impl Node {
+    fn alone(&self) -> bool {
+        match self {
+            Self::Test(_) => true,
+            Self::Or(all) => all.iter().all(Self::alone),
+            Self::Within(of, _) | Self::StartStop(of, ..) | Self::Repeats(of, 1) => of.alone(),
+            Self::And(_) | Self::FollowedBy(_) | Self::Repeats(..) => false,
+        }
+    }
+
+    fn horizon(&self) -> Option<i64> {
+        let at_most = |of: &Self, most: i64| of.horizon().map_or(most, |horizon| horizon.min(most));
+        match self {
+            Self::Test(_) => Some(0),
+            Self::Or(all) => {
+                all.iter().map(Self::horizon).try_fold(0, |most, horizon| Some(most.max(horizon?)))
+            }
+            Self::Within(of, micros) => Some(at_most(of, *micros)),
+            Self::StartStop(of, start, stop) => Some(at_most(of, stop.saturating_sub(*start).max(0))),
+            Self::Repeats(of, 1) => of.horizon(),
+            Self::And(_) | Self::FollowedBy(_) | Self::Repeats(..) => None,
+        }
+    }
 }
 
 /// A pattern made ready to be evaluated.
@@ -99,9 +135,31 @@ impl Program {
     /// [`EvaluateError::Beyond`] for a regular expression beyond linear time or its limits, a literal that is no
     /// network where one is needed, and a set of mixed types.
     pub fn new(pattern: &Pattern) -> Result<Self, EvaluateError> {
+        Self::compile(pattern, false)
+    }
+
+    /// The same for events of telemetry: `=` and `IN` on kinds a watchlist knows mean what they mean there.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_telemetry(pattern: &Pattern) -> Result<Self, EvaluateError> {
+        Self::compile(pattern, true)
+    }
+
+    fn compile(pattern: &Pattern, listed: bool) -> Result<Self, EvaluateError> {
         let mut tests = Vec::new();
-        let root = node(&pattern.root, &mut tests)?;
+        let root = node(&pattern.root, listed, &mut tests)?;
         Ok(Self { tests, root })
+    }
+
+    /// Whether one observation is all a match takes.
+    pub(crate) fn alone(&self) -> bool {
+        self.root.alone()
+    }
+
+    /// How long a match lasts at most, in microseconds, if something bounds it.
+    pub(crate) fn horizon(&self) -> Option<i64> {
+        self.root.horizon()
     }
 
     /// Whether the pattern matches these observations.
@@ -110,25 +168,19 @@ impl Program {
     /// [`EvaluateError::Undecided`] past `PATTERN_STEPS_MAX`.
     pub fn evaluate(&self, observations: &[Observation]) -> Result<Verdict, EvaluateError> {
         let mut budget = Budget::default();
-        let spans: Vec<Span> = observations
-            .iter()
-            .map(|one| Span { first: one.first.as_micros(), last: one.last.as_micros(), count: one.count })
-            .collect();
-        let mut tests = Vec::with_capacity(self.tests.len());
-        for (at, tree) in &self.tests {
+        let spans: Vec<Span> = observations.iter().map(Span::of).collect();
+        let mut tests: Vec<Vec<u32>> = Vec::with_capacity(self.tests.len());
+        for (_, tree) in &self.tests {
             let mut accepted = Vec::new();
             for (number, observation) in (0u32..).zip(observations) {
                 if tree.holds(observation, &mut budget)? {
                     accepted.push(number);
                 }
             }
-            tests.push((*at, accepted));
+            tests.push(accepted);
         }
-        let matched = self.possible(
-            &spans,
-            &|test| tests.get(test).map_or(&[], |(_, accepted)| accepted),
-            &mut budget,
-        )?;
+        let matched = self.possible(&spans, &tests, &mut budget)?;
+        let tests = self.tests.iter().map(|(at, _)| *at).zip(tests).collect();
         Ok(Verdict { matched, tests })
     }
 
@@ -140,21 +192,21 @@ impl Program {
     /// Whether a test accepts an observation.
     pub(crate) fn accepts(
         &self,
-        test: usize,
+        test: u32,
         observation: &Observation,
         budget: &mut Budget,
     ) -> Result<bool, EvaluateError> {
-        match self.tests.get(test) {
+        match self.tests.get(test as usize) {
             Some((_, tree)) => tree.holds(observation, budget),
             None => Ok(false),
         }
     }
 
     /// Whether observations of these times, accepted so by the tests, make the pattern match.
-    pub(super) fn possible<'a>(
+    pub(crate) fn possible(
         &self,
         spans: &[Span],
-        accepted: &dyn Fn(usize) -> &'a [u32],
+        accepted: &[Vec<u32>],
         budget: &mut Budget,
     ) -> Result<bool, EvaluateError> {
         let available = spans.iter().fold(0u64, |sum, span| sum.saturating_add(span.count));
@@ -164,13 +216,13 @@ impl Program {
 }
 
 /// Lays a pattern out over observations.
-struct Layout<'a, 'b> {
-    spans: &'b [Span],
-    accepted: &'b dyn Fn(usize) -> &'a [u32],
+struct Layout<'a> {
+    spans: &'a [Span],
+    accepted: &'a [Vec<u32>],
     available: u64,
 }
 
-impl Layout<'_, '_> {
+impl Layout<'_> {
     /// `times` are the START … STOP around this node.
     fn plan(&self, node: &Node, times: &[(i64, i64)]) -> Result<Plan, EvaluateError> {
         let parts = |all: &[Node]| all.iter().map(|one| self.plan(one, times)).collect::<Result<Vec<_>, _>>();
@@ -183,7 +235,8 @@ impl Layout<'_, '_> {
                             .all(|(start, stop)| start < stop && span.first < *stop && span.last >= *start)
                     })
                 };
-                match (self.accepted)(*number).iter().copied().filter(fits).collect::<Vec<_>>() {
+                let accepted = self.accepted.get(*number).into_iter().flatten();
+                match accepted.copied().filter(fits).collect::<Vec<_>>() {
                     none if none.is_empty() => Plan::Never,
                     some => Plan::Some(some, 1),
                 }
@@ -205,18 +258,19 @@ impl Layout<'_, '_> {
     }
 }
 
-fn node(from: &Expression, tests: &mut Vec<(usize, Tree)>) -> Result<Node, EvaluateError> {
-    let mut all = |all: &[Expression]| all.iter().map(|one| node(one, tests)).collect::<Result<Vec<_>, _>>();
+fn node(from: &Expression, listed: bool, tests: &mut Vec<(usize, Tree)>) -> Result<Node, EvaluateError> {
+    let mut all =
+        |all: &[Expression]| all.iter().map(|one| node(one, listed, tests)).collect::<Result<Vec<_>, _>>();
     Ok(match from {
         Expression::Test(comparison) => {
-            tests.push((start_of(comparison), Tree::of(comparison)?));
+            tests.push((comparison.at(), Tree::of(comparison, listed)?));
             Node::Test(tests.len() - 1)
         }
         Expression::And(parts) => Node::And(all(parts)?),
         Expression::Or(parts) => Node::Or(all(parts)?),
         Expression::FollowedBy(parts) => Node::FollowedBy(all(parts)?),
         Expression::Qualified { of, by, at } => {
-            let of = Box::new(node(of, tests)?);
+            let of = Box::new(node(of, listed, tests)?);
             match by {
                 // A float beyond the range becomes its end.
                 Qualifier::Within(seconds) => Node::Within(of, (seconds * 1e6).round() as i64),
@@ -232,12 +286,4 @@ fn node(from: &Expression, tests: &mut Vec<(usize, Tree)>) -> Result<Node, Evalu
             }
         }
     })
-}
-
-/// Where a comparison starts, in bytes.
-pub(super) fn start_of(comparison: &Comparison) -> usize {
-    match comparison {
-        Comparison::Test(test) => test.at,
-        Comparison::And(all) | Comparison::Or(all) => all.first().map_or(0, start_of),
-    }
 }

@@ -70,6 +70,16 @@ pub enum Comparison {
     Or(Vec<Comparison>),
 }
 
+impl Comparison {
+    /// Where it starts, in bytes.
+    pub fn at(&self) -> usize {
+        match self {
+            Self::Test(test) => test.at,
+            Self::And(all) | Self::Or(all) => all.first().map_or(0, Self::at),
+        }
+    }
+}
+
 /// One comparison: `path operator literal`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Test {
@@ -158,6 +168,15 @@ pub enum Step {
     Index(i64),
     /// `[*]`.
     Any,
+}
+
+impl ObjectPath {
+    /// Reads a path that stands by itself; `None` if it is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut reader = Reader { tokens: tokens(text).ok()?, next: 0, nodes: 0, depth: 0 };
+        let path = reader.path().ok()?;
+        (*reader.peek() == What::End).then_some(path)
+    }
 }
 
 impl fmt::Display for ObjectPath {

@@ -64,7 +64,10 @@ fn latin(character: char) -> Option<String> {
 }
 
 /// PCRE's spelling into that of the engine.
-fn rewrite(expression: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What cannot be matched in linear time.
+pub(crate) fn rewrite(expression: &str) -> Result<String, String> {
     let mut out = String::with_capacity(expression.len() + 16);
     // `$` and `^` mean something else with (?m); nobody needs the fine difference at the end then.
     let multiline = flags(expression).any(|flags| flags.contains('m'));

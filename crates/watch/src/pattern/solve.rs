@@ -11,13 +11,21 @@
 //! with observations, solved exactly. A moment that leaves some test without enough observations is given up at once.
 
 use super::{Budget, EvaluateError};
+use crate::observed::Observation;
 
 /// When something was observed, in microseconds, and how often.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    pub(super) first: i64,
-    pub(super) last: i64,
-    pub(super) count: u64,
+pub(crate) struct Span {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) count: u64,
+}
+
+impl Span {
+    pub(crate) fn of(observation: &Observation) -> Self {
+        let (first, last) = (observation.first.as_micros(), observation.last.as_micros());
+        Self { first, last, count: observation.count }
+    }
 }
 
 /// A pattern over observations, with what each test accepts.

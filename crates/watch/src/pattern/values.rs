@@ -1,6 +1,5 @@
 //! Taking the exact values out of a pattern's tree.
 
-use super::evaluate::start_of;
 use super::parser::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
 use super::{PatternError, Value};
 use crate::value::Kind;
@@ -47,7 +46,7 @@ impl Exact {
 
 fn first_at(observation: &Observation) -> usize {
     match observation {
-        Observation::Test(comparison) => start_of(comparison),
+        Observation::Test(comparison) => comparison.at(),
         Observation::And(all) | Observation::Or(all) | Observation::FollowedBy(all) => {
             all.first().map_or(0, first_at)
         }
@@ -81,7 +80,7 @@ fn any(from: &Comparison, exact: &mut Exact) -> Result<(), PatternError> {
                 exact.values.push(value);
                 Ok(())
             }
-            None => exact.leave(start_of(from), "AND"),
+            None => exact.leave(from.at(), "AND"),
         },
     }
 }
@@ -159,7 +158,7 @@ fn port_of(test: &Test) -> Option<(u16, &'static str)> {
 }
 
 /// The kind of value an object path names; the address kinds are all [`Kind::Ipv4`], which reads any address.
-fn kind_of(path: &ObjectPath) -> Option<Kind> {
+pub(crate) fn kind_of(path: &ObjectPath) -> Option<Kind> {
     let keys: Vec<&str> = path
         .steps
         .iter()
