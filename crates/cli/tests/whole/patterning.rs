@@ -24,7 +24,8 @@ fn read(name: &str) -> Json {
 
 /// Case by case, what is expected; `beyond` is no answer.
 fn expected(cases: &[Json]) -> BTreeMap<String, String> {
-    let wanted = |case: &Json| case["grammar"].as_str().or(case["expected"].as_str()).expect("an outcome").to_owned();
+    let wanted =
+        |case: &Json| case["grammar"].as_str().or(case["expected"].as_str()).expect("an outcome").to_owned();
     let answer = |case: &Json| match wanted(case).as_str() {
         "beyond" => "no answer".to_owned(),
         other => other.to_owned(),
@@ -36,7 +37,11 @@ fn expected(cases: &[Json]) -> BTreeMap<String, String> {
 fn the_python_tools_agree_or_the_difference_is_argued() {
     let Some(python) = python("stix2-matcher and stix2-patterns on the patterning vectors") else { return };
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients/patterns.py");
-    let output = Command::new(python).arg(script).arg(vectors().join("patterning.json")).output().expect("Python runs");
+    let output = Command::new(python)
+        .arg(script)
+        .arg(vectors().join("patterning.json"))
+        .output()
+        .expect("Python runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     let all = read("patterning.json");
@@ -47,7 +52,8 @@ fn the_python_tools_agree_or_the_difference_is_argued() {
         .expect("differences")
         .iter()
         .flat_map(|group| {
-            let reason = group["reason"].as_str().filter(|reason| reason.len() > 20).expect("a reason").to_owned();
+            let reason =
+                group["reason"].as_str().filter(|reason| reason.len() > 20).expect("a reason").to_owned();
             group["cases"].as_object().expect("cases").clone().into_iter().map(move |(pattern, theirs)| {
                 // Argued by pattern and observed data: a number would move with every new case.
                 ((pattern, theirs.as_str().expect("their verdict").to_owned()), reason.clone())
@@ -58,7 +64,8 @@ fn the_python_tools_agree_or_the_difference_is_argued() {
         Some(observed) => format!("{} | {observed}", case["pattern"].as_str().expect("pattern")),
         None => case["pattern"].as_str().expect("pattern").to_owned(),
     };
-    let by_id: BTreeMap<&str, &Json> = cases.iter().map(|case| (case["id"].as_str().expect("id"), case)).collect();
+    let by_id: BTreeMap<&str, &Json> =
+        cases.iter().map(|case| (case["id"].as_str().expect("id"), case)).collect();
     let (mut seen, mut met, mut wrong) = (0, 0, Vec::new());
     for line in String::from_utf8(output.stdout).expect("text").lines() {
         let answer: Json = serde_json::from_str(line).expect("a line of JSON");
@@ -111,6 +118,11 @@ fn the_program_answers_every_vector_in_one_batch() {
         .collect();
     assert_eq!(answers.len(), cases.len());
     for (case, answer) in cases.iter().zip(&answers) {
-        assert_eq!((&case["id"], &case["expected"]), (&answer["id"], &answer["result"]), "{}", case["pattern"]);
+        assert_eq!(
+            (&case["id"], &case["expected"]),
+            (&answer["id"], &answer["result"]),
+            "{}",
+            case["pattern"]
+        );
     }
 }

@@ -208,8 +208,10 @@ fn class<'a>(after: &'a str, out: &mut String) -> Result<&'a str, String> {
         out.push_str("\\]");
         rest = more;
     }
+    let start = out.len();
     while let Some(character) = rest.chars().next() {
         let after = rest.get(character.len_utf8()..).unwrap_or_default();
+        let first = out.len() == start;
         rest = match character {
             ']' => {
                 out.push(']');
@@ -241,8 +243,12 @@ fn class<'a>(after: &'a str, out: &mut String) -> Result<&'a str, String> {
                 out.push(character);
                 after
             }
-            // `--` is a difference of sets to the engine; a hyphen that is no range is escaped.
-            '-' if after.starts_with('-') => {
+            // `--` is a difference of sets to the engine. To PCRE it is a range that ends, or begins, with a hyphen.
+            '-' if after.starts_with('-') && !first => {
+                out.push_str("-\\-");
+                after.get(1..).unwrap_or_default()
+            }
+            '-' if first => {
                 out.push_str("\\-");
                 after
             }
@@ -272,6 +278,8 @@ mod tests {
             ("[[]x", "[x", true),
             ("[]a]x", "]x", true),
             ("[+--]x", ",x", true),
+            ("[--0]x", ".x", true),
+            ("[-a]x", "-x", true),
             ("[[:alpha:]]1", "q1", true),
             ("a{x}", "a{x}", true),
             ("a{,3}", "a{,3}", true),

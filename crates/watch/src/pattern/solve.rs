@@ -205,7 +205,7 @@ fn search<'a>(
                     return Ok(false);
                 }
                 for part in parts {
-                    budget.spend(1 + tasks.len() as u64)?;
+                    budget.spend(1 + (tasks.len() + laid.slots.len()) as u64)?;
                     let mut tasks = tasks.clone();
                     tasks.push(Task::Visit(part));
                     if search(tasks, laid.clone(), spans, budget)? {
@@ -295,6 +295,10 @@ fn matched(slots: &[Slot<'_>], spans: &[Span], budget: &mut Budget) -> Result<bo
             tight.push(slot);
         }
     }
+    if tight.is_empty() {
+        return Ok(true);
+    }
+    budget.spend(spans.len() as u64)?;
     tight.sort_by_key(|slot| slot.accepted.len());
     let mut given = Given { spans, taken: vec![Vec::new(); spans.len()], tight: &tight };
     for (number, slot) in tight.iter().enumerate() {

@@ -134,7 +134,10 @@ fn consider(run: &[u8], cut: bool, best: &mut Option<Vec<u8>>) {
         }
         piece.clear();
     };
+    // Before a host stands a slash that the event may not have: one is kept only where something stands before it.
+    let mut before = b'/';
     for byte in run {
+        let apart = matches!(std::mem::replace(&mut before, *byte), b'/' | b':');
         // A control character is spelled in many ways, and so is what is not ASCII.
         if !(b' '..0x7f).contains(byte) || (cut && *byte == b':') {
             end(&mut piece);
@@ -142,6 +145,9 @@ fn consider(run: &[u8], cut: bool, best: &mut Option<Vec<u8>>) {
         }
         if cut && *byte == b'/' {
             end(&mut piece);
+            if apart {
+                continue;
+            }
         }
         piece.push(byte.to_ascii_lowercase());
     }
@@ -240,6 +246,7 @@ mod tests {
             ("[process:name IN ('mimikatz.exe', 'x')]", "-"),
             ("[url:value LIKE 'http://evil.example/%/gate.php?id=%']", "evil.example"),
             ("[url:value LIKE '%.example/gate.php']", "/gate.php"),
+            ("[url:value LIKE '%/evil.example/%']", "evil.example"),
             ("[file:name MATCHES '(?i)^invoice[0-9]+[.]js$']", "invoice"),
             ("[file:name MATCHES '(alpha|bravo)[.]exe']", "alpha | bravo"),
             ("[file:name MATCHES '^(abcdef)+x?(ghij)*$']", "abcdef"),

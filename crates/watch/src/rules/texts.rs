@@ -140,15 +140,31 @@ impl Texts {
         }
     }
 
-    /// The same in a line of JSON: if it escapes anything, in what it means too (`scratch` is used freely).
-    pub fn scan_json(&self, line: &[u8], scratch: &mut Vec<u8>, each: &mut dyn FnMut(u32, usize)) {
+    /// The same in a block of lines, by the offset of the line. In a line of JSON that escapes anything, what it
+    /// means is searched too. `scratch` is used freely.
+    pub fn scan_lines(
+        &self,
+        block: &[u8],
+        json: bool,
+        scratch: &mut Vec<u8>,
+        each: &mut dyn FnMut(u32, usize),
+    ) {
         if self.is_empty() {
             return;
         }
-        self.scan(line, each);
-        if memchr::memchr(b'\\', line).is_some() {
+        let start_of = |at: usize| {
+            let before = block.get(..at).unwrap_or_default();
+            memchr::memrchr(b'\n', before).map_or(0, |line_feed| line_feed + 1)
+        };
+        self.scan(block, &mut |wake, at| each(wake, start_of(at)));
+        let mut from = 0;
+        while json && let Some(at) = block.get(from..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+            let start = start_of(from + at);
+            let rest = block.get(start..).unwrap_or_default();
+            let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
             unescape(line, scratch);
-            self.scan(scratch, &mut |wake, _| each(wake, 0));
+            self.scan(scratch, &mut |wake, _| each(wake, start));
+            from = start + line.len();
         }
     }
 }
@@ -201,10 +217,11 @@ mod tests {
         ]);
         let mut scratch = Vec::new();
         let mut woken = Vec::new();
-        let line = br#"{"a":"C:\\Windows\\EVIL.exe","b":"gate\/\u0069n"}"#;
-        texts.scan_json(line, &mut scratch, &mut |wake, _| woken.push(wake));
+        let block = b"{\"a\":1}\n{\"a\":\"C:\\\\Windows\\\\EVIL.exe\",\"b\":\"gate\\/\\u0069n\"}\n{\"c\":\"gate/in\"}\n";
+        texts.scan_lines(block, true, &mut scratch, &mut |wake, line| woken.push((line, wake)));
         woken.sort_unstable();
-        assert_eq!(woken, [1, 2]);
+        let last = block.len() - 16;
+        assert_eq!(woken, [(8, 1), (8, 2), (last, 2)]);
     }
 
     proptest! {
