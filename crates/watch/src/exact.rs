@@ -11,6 +11,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use crate::mapping::{Action, Format, Mapping, Reading};
 use crate::matcher::Hit;
 use crate::offer::{self, Offer};
+use crate::record::{self, Recorder};
+use crate::table::schemeless;
 use crate::value::{Kind, ValueRef, normal};
 use crate::watchlist::Watchlist;
 
@@ -28,6 +30,32 @@ struct Extract {
 }
 
 impl Extract {
+    /// Reads a line; false if it is no JSON object.
+    fn read(&mut self, mapping: &Mapping, line: &[u8]) -> bool {
+        self.buffer.clear();
+        self.found.clear();
+        let mut reader = serde_json::Deserializer::from_slice(line);
+        Walk { mapping, node: 0, root: true, out: self }
+            .deserialize(&mut reader)
+            .and_then(|()| reader.end())
+            .is_ok()
+    }
+
+    /// When the event says it was: the first of the mapping's times that stands in it.
+    fn time(&self, mapping: &Mapping) -> Option<&str> {
+        let mut time: Option<(u16, &str)> = None;
+        for (node, from, to) in &self.found {
+            for action in mapping.actions(*node) {
+                if let Action::Time(rank) = action
+                    && time.is_none_or(|(best, _)| *rank < best)
+                {
+                    time = self.buffer.get(*from..*to).map(|text| (*rank, text));
+                }
+            }
+        }
+        time.map(|(_, text)| text)
+    }
+
     fn push(&mut self, node: u32, text: &str) {
         let from = self.buffer.len();
         self.buffer.push_str(text);
@@ -41,6 +69,13 @@ impl Extract {
             self.found.push((node, from, self.buffer.len()));
         }
     }
+}
+
+/// When the event in `line` says it was, as written; `None` in text, or where it says nothing.
+pub fn event_time(mapping: &Mapping, line: &[u8]) -> Option<String> {
+    let mut extract = Extract::default();
+    let read = mapping.format() == Format::Json && extract.read(mapping, line);
+    extract.time(mapping).filter(|_| read).map(str::to_owned)
 }
 
 /// Walks the JSON along the mapping's paths.
@@ -207,26 +242,38 @@ struct LookUp<'a> {
     field: u16,
     hits: &'a mut Hits,
     name: &'a mut Vec<u8>,
+    /// Told of every value, with the kinds it is told of.
+    recorder: Option<&'a mut dyn Recorder>,
+    recorded: u32,
 }
 
 impl Offer for LookUp<'_> {
     fn kinds(&self) -> u32 {
-        self.watchlist.kinds()
+        self.watchlist.kinds() | self.recorded
     }
 
     fn ipv4(&mut self, address: u32, port: Option<u16>, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv4(address);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist
             .find_ip(IpAddr::V4(address.into()), port, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn ipv6(&mut self, address: u128, port: Option<u16>, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv6(address);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist
             .find_ip(IpAddr::V6(address.into()), port, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn name(&mut self, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.name(shown.strip_suffix(b".").unwrap_or(shown));
+        }
         self.name.clear();
         if normal::domain(shown, self.name).is_ok() {
             let (field, hits) = (self.field, &mut *self.hits);
@@ -235,11 +282,19 @@ impl Offer for LookUp<'_> {
     }
 
     fn url(&mut self, normal: &[u8], shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.value(Kind::Url, schemeless(normal));
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist.find_url(normal, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn plain(&mut self, kind: Kind, normal: &[u8], shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder
+            && self.recorded & kind.bit() != 0
+        {
+            recorder.value(kind, normal);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist.find_plain(kind, normal, &mut |value, id| hits.push(id, field, value, shown));
     }
@@ -256,31 +311,48 @@ impl Judge {
         mapping: &Mapping,
         line: &[u8],
         offset: u64,
+        mut recorder: Option<&mut dyn Recorder>,
         sink: &mut dyn FnMut(&Hit<'_>),
     ) -> Result<usize, BadLine> {
+        let recorded = recorder.as_ref().map_or(0, |_| record::recorded(mapping.format()));
         self.hits.bytes.clear();
         self.hits.all.clear();
-        self.extract.buffer.clear();
-        self.extract.found.clear();
         match mapping.format() {
             Format::Text => {
-                let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name: &mut self.name };
+                let mut to = LookUp {
+                    watchlist,
+                    field: 0,
+                    hits: &mut self.hits,
+                    name: &mut self.name,
+                    recorder: recorder.as_mut().map(|to| &mut **to as _),
+                    recorded,
+                };
                 offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
             }
             Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(line);
-                Walk { mapping, node: 0, root: true, out: &mut self.extract }
-                    .deserialize(&mut reader)
-                    .and_then(|()| reader.end())
-                    .map_err(|_| BadLine)?;
-                self.look_up(watchlist, mapping);
+                if !self.extract.read(mapping, line) {
+                    if let Some(recorder) = recorder {
+                        recorder.end(false);
+                    }
+                    return Err(BadLine);
+                }
+                self.look_up(watchlist, mapping, recorder.as_mut().map(|to| &mut **to as _), recorded);
             }
+        }
+        if let Some(recorder) = recorder {
+            recorder.end(true);
         }
         self.report(mapping, line, offset, sink);
         Ok(self.hits.all.len())
     }
 
-    fn look_up(&mut self, watchlist: &Watchlist, mapping: &Mapping) {
+    fn look_up<'a>(
+        &'a mut self,
+        watchlist: &'a Watchlist,
+        mapping: &Mapping,
+        recorder: Option<&'a mut dyn Recorder>,
+        recorded: u32,
+    ) {
         let Self { extract, hits, scratch, name, url } = self;
         let text = |from: usize, to: usize| extract.buffer.as_bytes().get(from..to).unwrap_or_default();
         let found = || {
@@ -288,7 +360,7 @@ impl Judge {
                 mapping.actions(*node).iter().map(move |action| (*action, text(*from, *to)))
             })
         };
-        let mut to = LookUp { watchlist, field: 0, hits, name };
+        let mut to = LookUp { watchlist, field: 0, hits, name, recorder, recorded };
         for (action, text) in found() {
             let Action::Field { field, endpoint } = action else { continue };
             let Some(reading) = mapping.field(field).map(|field| field.reading) else { continue };
@@ -327,16 +399,7 @@ impl Judge {
         if self.hits.all.is_empty() {
             return;
         }
-        let mut time: Option<(u16, &str)> = None;
-        for (node, from, to) in &self.extract.found {
-            for action in mapping.actions(*node) {
-                if let Action::Time(rank) = action
-                    && time.is_none_or(|(best, _)| *rank < best)
-                {
-                    time = self.extract.buffer.get(*from..*to).map(|text| (*rank, text));
-                }
-            }
-        }
+        let time = self.extract.time(mapping);
         let bytes = |(from, to): (usize, usize)| self.hits.bytes.get(from..to).unwrap_or_default();
         for hit in &self.hits.all {
             sink(&Hit {
@@ -344,7 +407,7 @@ impl Judge {
                 field: mapping.field(hit.field).map_or("", |field| field.path.as_str()),
                 value: ValueRef { kind: hit.kind, bytes: bytes(hit.value) },
                 observed: bytes(hit.observed),
-                observed_time: time.map(|(_, text)| text),
+                observed_time: time,
                 offset,
                 line,
             });

@@ -55,6 +55,7 @@ pub mod matcher;
 mod offer;
 pub mod pattern;
 pub mod reach;
+pub mod record;
 mod simd;
 mod table;
 mod text;
