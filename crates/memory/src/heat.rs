@@ -1,8 +1,10 @@
 //! How common values are: by how many hosts they were met, and on what share of the lines. Kept for the common ones alone.
 //!
-//! One table a source and day, of fixed size. Each value has eight places it may stand in; a newcomer that finds them
-//! all taken wears the least used down by one, and takes its place when nothing is left of it (Misra and Gries 1982, in
-//! each group of eight). So a value met often enough is in the table whatever else passes, and one that is not is rare.
+//! Two tables a source and day, of fixed size, one by hosts and one by lines. Each value has eight places it may stand in; a
+//! newcomer that finds them all taken wears the least used down by one, and takes its place when nothing is left of it
+//! (Misra and Gries 1982, in each group of eight). So a value met often enough is in the table whatever else passes, and
+//! one that is not is rare. What only one host met, as most values are, does not come in at all: a value must be met by
+//! two hosts within a while (an hour, where 5 million values pass a day).
 //! Hosts are counted by HyperLogLog (Flajolet et al. 2007), 64 registers a value: a standard error of 13 %.
 
 use std::fs;
@@ -20,6 +22,10 @@ const MAGIC: &[u8; 8] = b"SWHEAT\x00\x01";
 const WAYS: usize = 8;
 /// Groups of places in the table.
 const GROUPS: usize = 1_024;
+/// Groups of places in the table of lines: a value on a thousandth of them is always in it.
+const LINE_GROUPS: usize = 128;
+/// Values that wait for a second host.
+const WAITING: usize = 1 << 18;
 /// Registers for the hosts of a value.
 const VALUE_REGISTERS: usize = 64;
 /// Registers for the hosts of a source: a standard error of 3 %.
@@ -69,8 +75,13 @@ struct Entry {
     /// 0 is nobody's.
     value: u64,
     weight: u32,
-    lines: u32,
     hosts: Sketch<VALUE_REGISTERS>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    value: u64,
+    lines: u64,
 }
 
 /// The common values of one source on one day.
@@ -78,6 +89,9 @@ struct Entry {
 pub struct Heat {
     pub(crate) day: Hour,
     entries: Vec<Entry>,
+    tallies: Vec<Tally>,
+    /// Half of a value's hash, and half of the one host's that met it.
+    waiting: Vec<u32>,
     hosts: Sketch<ALL_REGISTERS>,
     lines: u64,
     pub(crate) changed: bool,
@@ -87,7 +101,8 @@ impl Heat {
     /// Nothing yet.
     pub fn new(day: Hour) -> Self {
         let entries = vec![Entry::default(); GROUPS * WAYS];
-        Self { day, entries, hosts: Sketch::default(), lines: 0, changed: false }
+        let (tallies, waiting) = (vec![Tally::default(); LINE_GROUPS * WAYS], vec![0; WAITING]);
+        Self { day, entries, tallies, waiting, hosts: Sketch::default(), lines: 0, changed: false }
     }
 
     fn group(value: u64) -> usize {
@@ -98,6 +113,12 @@ impl Heat {
     fn find(&self, value: u64) -> Option<&Entry> {
         let from = Self::group(value);
         self.entries.get(from..from + WAYS)?.iter().find(|entry| entry.value == value)
+    }
+
+    fn lines_of(&self, value: u64) -> u64 {
+        let from = ((value >> 40) as usize % LINE_GROUPS) * WAYS;
+        let group = self.tallies.get(from..from + WAYS).unwrap_or_default();
+        group.iter().find(|tally| tally.value == value).map_or(0, |tally| tally.lines)
     }
 
     fn place(&mut self, value: u64) -> Option<&mut Entry> {
@@ -133,15 +154,31 @@ impl Heat {
 
     /// `host` met `value`.
     pub(crate) fn met(&mut self, value: u64, host: Option<u64>) {
-        if let (Some(entry), Some(host)) = (self.place(value), host) {
+        let Some(host) = host else { return };
+        if self.find(value).is_none() {
+            let met = (value as u32) << 16 | (host >> 48) as u32;
+            let slot = self.waiting.get_mut((value >> 20) as usize % WAITING);
+            let before = slot.map_or(met, |slot| std::mem::replace(slot, met));
+            if before >> 16 != met >> 16 || before == met {
+                return;
+            }
+        }
+        if let Some(entry) = self.place(value) {
             entry.hosts.add(host);
         }
     }
 
     /// `value` stood in a line that was looked at.
     pub(crate) fn sampled(&mut self, value: u64) {
-        if let Some(entry) = self.place(value) {
-            entry.lines = entry.lines.saturating_add(SAMPLE as u32);
+        let from = ((value >> 40) as usize % LINE_GROUPS) * WAYS;
+        let Some(group) = self.tallies.get_mut(from..from + WAYS) else { return };
+        if let Some(tally) = group.iter_mut().find(|tally| tally.value == value) {
+            tally.lines = tally.lines.saturating_add(SAMPLE);
+        } else if let Some(least) = group.iter_mut().min_by_key(|tally| tally.lines) {
+            least.lines = least.lines.saturating_sub(SAMPLE);
+            if least.lines == 0 {
+                *least = Tally { value, lines: SAMPLE };
+            }
         }
     }
 
@@ -151,10 +188,13 @@ impl Heat {
         to.extend_from_slice(&self.day.0.to_le_bytes());
         to.extend_from_slice(&self.lines.to_le_bytes());
         to.extend_from_slice(&self.hosts.0);
-        for entry in self.entries.iter().filter(|entry| entry.weight > 1) {
+        for tally in &self.tallies {
+            to.extend_from_slice(&tally.value.to_le_bytes());
+            to.extend_from_slice(&tally.lines.to_le_bytes());
+        }
+        for entry in self.entries.iter().filter(|entry| entry.weight > 0) {
             to.extend_from_slice(&entry.value.to_le_bytes());
             to.extend_from_slice(&entry.weight.to_le_bytes());
-            to.extend_from_slice(&entry.lines.to_le_bytes());
             to.extend_from_slice(&entry.hosts.0);
         }
         to.extend_from_slice(&checksum(&to).to_le_bytes());
@@ -196,14 +236,18 @@ impl Heat {
         }
         let mut heat = Self::new(Hour(u32::from_le_bytes(*day)));
         (heat.lines, heat.hosts) = (u64::from_le_bytes(*lines), Sketch(*hosts));
+        for tally in &mut heat.tallies {
+            let (value, after) = rest.split_first_chunk::<8>()?;
+            let (lines, after) = after.split_first_chunk::<8>()?;
+            *tally = Tally { value: u64::from_le_bytes(*value), lines: u64::from_le_bytes(*lines) };
+            rest = after;
+        }
         while let Some((value, after)) = rest.split_first_chunk::<8>() {
             let (weight, after) = after.split_first_chunk::<4>()?;
-            let (lines, after) = after.split_first_chunk::<4>()?;
             let (hosts, after) = after.split_first_chunk::<VALUE_REGISTERS>()?;
             let entry = Entry {
                 value: u64::from_le_bytes(*value),
                 weight: u32::from_le_bytes(*weight),
-                lines: u32::from_le_bytes(*lines),
                 hosts: Sketch(*hosts),
             };
             let from = Self::group(entry.value);
@@ -236,9 +280,11 @@ impl Popularity {
         for heat in heats {
             all.join(&heat.hosts);
             sum.all_lines += heat.lines;
-            for entry in values.iter().filter_map(|value| heat.find(*value)) {
-                met.join(&entry.hosts);
-                sum.lines += u64::from(entry.lines);
+            for value in values {
+                if let Some(entry) = heat.find(*value) {
+                    met.join(&entry.hosts);
+                }
+                sum.lines += heat.lines_of(*value);
             }
         }
         sum.all_hosts = all.count();
@@ -275,6 +321,7 @@ mod tests {
         let common: Vec<u64> = (0u32..500).map(|n| key.of(4, &n.to_le_bytes()).0).collect();
         for n in 0u32..1_000_000 {
             let host = key.host(u128::from(n % 2_000));
+            // Each of the million by one host.
             heat.line();
             heat.host(host);
             heat.met(key.of(5, &n.to_le_bytes()).0, Some(host));
