@@ -26,14 +26,14 @@
 //! **Hours** are those the caller names: by the events' own time where they have one. Which minutes were watched is
 //! kept too, so that "not seen" can be told from "nobody looked".
 //!
-//! How many hosts met a value, and how often, is kept for the common ones alone ([`heat`]).
+//! How many hosts met a value, and how often, is kept for the common ones alone .
 
 mod answer;
 mod archive;
 mod codec;
 mod error;
 mod fingerprint;
-pub mod heat;
+mod heat;
 mod journal;
 mod merge;
 mod page;
@@ -45,6 +45,7 @@ pub use answer::{Answers, Found, Question, SourceCoverage, SourceFound};
 pub use archive::Archive;
 pub use error::{Damage, MemoryError};
 pub use fingerprint::{Fingerprint, MemoryKey};
+pub use heat::{Heat, Popularity};
 pub use page::Page;
 pub use scribe::{Code, NETWORK6_LENGTHS, Scribe, network4, network6};
 pub use segment::check as check_segment;

@@ -74,7 +74,7 @@ impl Aggregator {
 
     /// Counts a sighting that waited before a restart.
     pub(crate) fn add_waiting(&mut self, sighting: Sighting) {
-        let Sighting { group, indicator, first_seen, last_seen, count, kind, field, value, detected } =
+        let Sighting { group, indicator, first_seen, last_seen, count, kind, field, value, detected, .. } =
             sighting;
         let tally = Tally { first_seen, last_seen, detected, count };
         self.count((group, indicator), aspect(field, kind, value), tally);
@@ -183,6 +183,7 @@ fn told(subject: &Subject, ((field, kind, value), tally): (Aspect, Tally)) -> Si
             None => ToldValue::Withheld,
         },
         detected: tally.detected,
+        retrospective: false,
     }
 }
 

@@ -16,6 +16,7 @@ use shieldwall_watch::value::{Kind, Value};
 use shieldwall_watch::watchlist::{Builder, Change as WatchChange, LiveWatchlist, WatchlistError};
 
 use crate::disk::{self, Disk, DiskError};
+use crate::guard::{Guard, Judge};
 use crate::wire::{Change, Item, WatchedValue};
 
 /// Largest snapshot in bytes.
@@ -55,6 +56,15 @@ pub(crate) struct Held {
     pub(crate) role: IndicatorRole,
     pub(crate) values: Vec<Value>,
     pub(crate) valid_until: Option<Timestamp>,
+    /// Why it is neither matched nor blocked here, if it is not.
+    pub(crate) withheld: Option<String>,
+}
+
+/// An indicator that is new or changed, with those of its values that are new.
+#[derive(Clone, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) held: Arc<Held>,
+    pub(crate) values: Vec<Value>,
 }
 
 impl Held {
@@ -70,7 +80,7 @@ impl Held {
             tracing::warn!(indicator = %item.indicator, left_out, "values this sensor cannot watch for");
         }
         let Item { group, indicator, name, role, valid_until, .. } = item;
-        Self { group, indicator, name, role, values, valid_until }
+        Self { group, indicator, name, role, values, valid_until, withheld: None }
     }
 
     fn item(&self) -> Item {
@@ -88,7 +98,7 @@ impl Held {
 
     /// Whether it holds at `now`.
     pub(crate) fn is_active(&self, now: Timestamp) -> bool {
-        self.valid_until.is_none_or(|until| now < until)
+        self.withheld.is_none() && self.valid_until.is_none_or(|until| now < until)
     }
 }
 
@@ -107,6 +117,9 @@ impl Names {
 struct Snapshot {
     cursor: Option<String>,
     items: Vec<Item>,
+    /// Indicators that are withheld, and why.
+    #[serde(default)]
+    withheld: Vec<(GroupId, ObjectId, String)>,
 }
 
 type Key = (GroupId, ObjectId);
@@ -122,6 +135,10 @@ pub(crate) struct Knowledge {
     cursor: Option<String>,
     live: Arc<LiveWatchlist>,
     names: Arc<Names>,
+    /// Judges what is new before it may match.
+    judge: Option<Judge>,
+    /// What is new and was not asked of the memory yet.
+    fresh: Vec<Fresh>,
 }
 
 impl Knowledge {
@@ -137,8 +154,12 @@ impl Knowledge {
         let mut builder = Builder::new(seed);
         let (mut items, mut ends, mut names) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut next_number = 0;
+        let mut withheld: BTreeMap<Key, String> =
+            snapshot.withheld.into_iter().map(|(group, indicator, why)| ((group, indicator), why)).collect();
         for item in snapshot.items {
-            let held = Arc::new(Held::of(item));
+            let mut held = Held::of(item);
+            held.withheld = withheld.remove(&(held.group, held.indicator.clone()));
+            let held = Arc::new(held);
             let key = (held.group, held.indicator.clone());
             if held.is_active(now) {
                 for value in &held.values {
@@ -154,12 +175,49 @@ impl Knowledge {
         }
         let live = Arc::new(LiveWatchlist::new(builder.build()?));
         let names = Arc::new(Names(RwLock::new(names)));
-        Ok(Self { items, ends, now, next_number, cursor: snapshot.cursor, live, names })
+        let (judge, fresh) = (None, Vec::new());
+        Ok(Self { items, ends, now, next_number, cursor: snapshot.cursor, live, names, judge, fresh })
     }
 
     /// The compiled watchlist.
     pub(crate) fn live(&self) -> Arc<LiveWatchlist> {
         Arc::clone(&self.live)
+    }
+
+    /// From now on judges what is new; what a person has let through since holds again.
+    pub(crate) fn guard(&mut self, guard: Guard, judge: Judge) -> Result<(), KnowledgeError> {
+        let released: Vec<Key> = self
+            .items
+            .iter()
+            .filter(|(_, (_, held))| held.withheld.is_some() && guard.lets_through(held))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut watch = Vec::with_capacity(released.len());
+        for key in released {
+            if let Some((number, held)) = self.items.get_mut(&key) {
+                let mut free = held.as_ref().clone();
+                free.withheld = None;
+                watch.push(put_if(free.is_active(self.now), *number, &free));
+                *held = Arc::new(free);
+                write(&self.names).insert(*number, Arc::clone(held));
+                self.fresh.push(Fresh { held: Arc::clone(held), values: held.values.clone() });
+            }
+        }
+        self.judge = Some(judge);
+        if !watch.is_empty() {
+            self.live.apply(watch)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is new since the last time.
+    pub(crate) fn take_fresh(&mut self) -> Vec<Fresh> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Those withheld, with the reason.
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = (&Held, &str)> {
+        self.items.values().filter_map(|(_, held)| Some((held.as_ref(), held.withheld.as_deref()?)))
     }
 
     /// What its numbers mean.
@@ -174,8 +232,7 @@ impl Knowledge {
 
     /// How many indicators are active.
     pub(crate) fn active(&self) -> usize {
-        let ended = self.ends.range(..=(self.now, u32::MAX)).count();
-        self.items.len().saturating_sub(ended)
+        self.iter_active().count()
     }
 
     /// The active indicators.
@@ -198,8 +255,11 @@ impl Knowledge {
         for change in changes {
             match change {
                 Change::Put(item) => {
-                    let held = Held::of(item);
-                    last.insert((held.group, held.indicator.clone()), Some(held));
+                    let mut held = Held::of(item);
+                    let key = (held.group, held.indicator.clone());
+                    // What is told once more stays as it was judged.
+                    held.withheld = self.items.get(&key).and_then(|(_, old)| old.withheld.clone());
+                    last.insert(key, Some(held));
                 }
                 Change::Remove { group, indicator, .. } => {
                     last.insert((group, indicator), None);
@@ -210,6 +270,9 @@ impl Knowledge {
         self.cursor = Some(cursor);
         if last.is_empty() {
             return Ok(false);
+        }
+        if let Some(judge) = &self.judge {
+            judge(&mut last.values_mut().flatten().collect::<Vec<_>>());
         }
         let mut watch = Vec::with_capacity(last.len());
         let names = Arc::clone(&self.names);
@@ -222,6 +285,12 @@ impl Knowledge {
             }
             match held {
                 Some(held) => {
+                    let values = match &old {
+                        Some((_, old)) if old.withheld.is_none() => {
+                            held.values.iter().filter(|value| !old.values.contains(value)).cloned().collect()
+                        }
+                        _ => held.values.clone(),
+                    };
                     let number = old.map_or(self.next_number, |(number, _)| number);
                     self.next_number = self.next_number.max(number.saturating_add(1));
                     if let Some(end) = held.valid_until {
@@ -229,6 +298,9 @@ impl Knowledge {
                     }
                     watch.push(put_if(held.is_active(self.now), number, &held));
                     let held = Arc::new(held);
+                    if !values.is_empty() && held.withheld.is_none() {
+                        self.fresh.push(Fresh { held: Arc::clone(&held), values });
+                    }
                     write(&names).insert(number, Arc::clone(&held));
                     self.items.insert(key, (number, held));
                 }
@@ -265,7 +337,10 @@ impl Knowledge {
     /// What is to be written to disk: all items and the cursor they stand for.
     pub(crate) fn snapshot(&self) -> Result<Vec<u8>, KnowledgeError> {
         let items = self.items.values().map(|(_, held)| held.item()).collect();
-        Ok(serde_json::to_vec(&Snapshot { cursor: self.cursor.clone(), items })?)
+        let withheld = self.withheld();
+        let withheld =
+            withheld.map(|(held, why)| (held.group, held.indicator.clone(), why.to_owned())).collect();
+        Ok(serde_json::to_vec(&Snapshot { cursor: self.cursor.clone(), items, withheld })?)
     }
 }
 

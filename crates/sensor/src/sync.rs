@@ -13,8 +13,9 @@ use crate::backoff::Backoff;
 use crate::blocklist::Blocklist;
 use crate::client::{Hub, HubError};
 use crate::knowledge::{self, Knowledge, KnowledgeError};
+use crate::retrospect::Asking;
 use crate::shared::{SensorEvent, Shared};
-use crate::wire::Change;
+use crate::wire::{Change, WithheldIndicator};
 
 /// How often ends of indicators are looked for, in milliseconds.
 const TICK_MILLISECONDS: u64 = 250;
@@ -80,6 +81,8 @@ impl Keeper {
         };
         gauge(&shared.counts.watchlist_items, u64::try_from(items).unwrap_or(u64::MAX));
         gauge(&shared.counts.watchlist_version, version);
+        *shared.withheld() =
+            self.knowledge.withheld().map(|(held, why)| WithheldIndicator::of(held, why)).collect();
         let active: Vec<_> = self.knowledge.iter_active().collect();
         let blocklist = Blocklist::of(active.iter().copied());
         if self.blocklist.as_ref() == Some(&blocklist) {
@@ -138,6 +141,8 @@ struct Running {
     polled: Instant,
     next_poll: Instant,
     next_save: Instant,
+    /// What is new is asked of the memory.
+    asking: Asking,
 }
 
 /// Keeps the watchlist until the sensor stops, and tells how the first sync goes.
@@ -159,6 +164,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, knowledge: Knowledge, first: watch
         polled: now,
         next_poll: now,
         next_save: now,
+        asking: Asking::default(),
     };
     running.run().await;
 }
@@ -196,11 +202,13 @@ impl Running {
                 }
             }
             self.tick();
+            self.asking.add(self.keeper.knowledge.take_fresh());
+            self.asking.go_on(&shared).await;
         }
         if let Some(task) = self.fetching.take() {
             task.abort();
         }
-        if self.keeper.unsaved {
+        if self.keeper.unsaved && self.asking.is_done() {
             self.aside(Keeper::save);
         }
     }
@@ -246,7 +254,8 @@ impl Running {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, code = error.code(), "indicators did not end in time"),
         }
-        if self.keeper.unsaved && Instant::now() >= self.next_save {
+        // What is kept counts as asked.
+        if self.keeper.unsaved && self.asking.is_done() && Instant::now() >= self.next_save {
             self.aside(Keeper::save);
             self.next_save = Instant::now() + Duration::from_millis(SAVE_MILLISECONDS);
         }

@@ -4,10 +4,11 @@
 //! leaves a state that may be kept, so tests can stop the sensor between any two writes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use shieldwall_memory::Memory;
 use shieldwall_model::id::Entropy;
 use shieldwall_model::time::Clock;
 use shieldwall_watch::mapping::{MappingError, Mappings};
@@ -21,6 +22,7 @@ use crate::follow::{FollowError, Follower, Progress, hex};
 use crate::knowledge::Names;
 use crate::lines::{Filled, LineBuffer};
 use crate::matching::{Matching, Met};
+use crate::memory::Remembering;
 use crate::shared::{Counts, Observer, Reading, SensorEvent, Shared, add};
 use crate::spool::{Checkpoint, Report, Spool, SpoolError};
 use crate::wire::{Sighting, ToldValue};
@@ -85,6 +87,7 @@ struct InputAtWork {
     source: Source,
     matching: Matching,
     skipped_lines: u64,
+    remembering: Option<Remembering>,
 }
 
 /// What the worker borrows from the running sensor.
@@ -95,6 +98,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) spool: &'a Spool,
     pub(crate) observer: &'a Observer,
     pub(crate) counts: &'a Counts,
+    pub(crate) memory: Option<&'a Mutex<Memory>>,
 }
 
 impl Shared {
@@ -106,6 +110,7 @@ impl Shared {
             spool: &self.spool,
             observer: &self.observer,
             counts: &self.counts,
+            memory: self.memory.as_deref(),
         }
     }
 }
@@ -150,7 +155,7 @@ impl Worker {
                 }
                 InputSource::Stdin => Source::Stdin { blocks: read_stdin(), ended: false },
             };
-            inputs.push(InputAtWork { name, source, matching, skipped_lines: 0 });
+            inputs.push(InputAtWork { name, source, matching, skipped_lines: 0, remembering: None });
         }
         let mut aggregator = Aggregator::new(config.first_report, config.repeat_report);
         from.waiting.into_iter().for_each(|sighting| aggregator.add_waiting(sighting));
@@ -217,7 +222,7 @@ impl Worker {
         now: Instant,
     ) -> Result<(bool, bool), WorkError> {
         let Some(input) = self.inputs.get_mut(place) else { return Ok((false, true)) };
-        let InputAtWork { name, source, matching, skipped_lines } = input;
+        let InputAtWork { name, source, matching, skipped_lines, remembering } = input;
         let mut block = Vec::new();
         let (lines, skipped, over) = match source {
             Source::File(follower) => match follower.step(now) {
@@ -253,7 +258,7 @@ impl Worker {
         let (aggregator, names) = (&mut self.aggregator, &self.names);
         // An event that carries a value in several fields is one event: it counts under the first of them.
         let mut counted: (u64, Vec<u32>) = (u64::MAX, Vec::new());
-        let stats = matching.run(lines, &self.live, &mut |met| {
+        let mut each = |met: Met<'_>| {
             if counted.0 != met.line {
                 counted = (met.line, Vec::new());
             }
@@ -261,7 +266,14 @@ impl Worker {
                 counted.1.push(met.number);
                 count(met, aggregator, names, around);
             }
-        });
+        };
+        let stats = match around.memory {
+            Some(memory) => {
+                let remembering = remembering.get_or_insert_with(|| Remembering::new(memory, name));
+                remembering.run(matching, lines, &self.live, (memory, around.clock.now()), &mut each)
+            }
+            None => matching.run(lines, &self.live, None, &mut each),
+        };
         add(&around.counts.events, stats.events);
         add(&around.counts.bytes, stats.bytes);
         add(&around.counts.bad_lines, stats.bad_lines);

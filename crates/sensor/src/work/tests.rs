@@ -96,6 +96,7 @@ impl Run {
                 spool: &spool,
                 observer: &self.observer,
                 counts: &self.counts,
+                memory: None,
             };
             worker.turn(&around, self.now).unwrap();
             if crash && disk.has_failed() {
@@ -139,6 +140,7 @@ fn turn(run: &mut Run, worker: &mut Worker, spool: &Spool) -> Turn {
         spool,
         observer: &run.observer,
         counts: &run.counts,
+        memory: None,
     };
     worker.turn(&around, run.now).unwrap()
 }
