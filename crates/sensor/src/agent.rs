@@ -15,7 +15,9 @@ use crate::client::{Hub, HubError};
 use crate::config::{Config, ConfigError};
 use crate::deliver;
 use crate::disk::{self, Disk, DiskError, StateLock};
+use crate::guard::Guard;
 use crate::knowledge::{Armoury, Knowledge, KnowledgeError, Names};
+use crate::memory;
 use crate::shared::{Counts, Observer, Reading, Shared, get};
 use crate::spool::{Checkpoint, Spool, SpoolError};
 use crate::stream::Listener;
@@ -27,6 +29,8 @@ pub use crate::shared::SensorEvent;
 
 /// How long a start waits for the hub before it goes on with what is on disk, in seconds.
 const START_SECONDS: u64 = 5;
+/// Most withheld indicators a heartbeat names.
+const WITHHELD_TOLD_MAX: usize = 100;
 
 /// Why a sensor could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,9 @@ pub enum SensorError {
     /// The kept watchlist cannot be used.
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
+    /// The memory cannot be used.
+    #[error(transparent)]
+    Memory(#[from] shieldwall_memory::MemoryError),
     /// The hub does not let this sensor in.
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -70,6 +77,7 @@ impl SensorError {
             Self::Disk(error) => error.code(),
             Self::Spool(error) => error.code(),
             Self::Knowledge(error) => error.code(),
+            Self::Memory(error) => error.code(),
             Self::Hub(error) => error.code(),
             Self::NothingToWatchFor => "sensor.nothing_to_watch_for",
             Self::Work(error) => error.code(),
@@ -101,6 +109,8 @@ pub struct Summary {
     pub accepted: u64,
     /// Reports that are still on disk; they go out at the next start.
     pub unsent_reports: u64,
+    /// Sightings found by looking back at what passed before an indicator was known.
+    pub retrospective: u64,
     /// Warnings and revisions of warnings received.
     pub warnings: u64,
     /// Events the observer was too slow for.
@@ -132,7 +142,13 @@ pub async fn run(
     let (path, now) = (config.state.join("watchlist.json"), clock.now());
     let unbound = config.unbound_patterns;
     let opened = aside(move || Knowledge::open(&path, now, u64::from_le_bytes(seed), unbound));
-    let knowledge = opened.await??;
+    let mut knowledge = opened.await??;
+    let (with, random) = (config.clone(), Arc::clone(&entropy));
+    let memory = aside(move || memory::open(&with, random.as_ref(), now)).await??;
+    if let Some(memory) = &memory {
+        let guard = Guard::of(&config);
+        knowledge.guard(guard.clone(), guard.with(Arc::clone(memory), Arc::clone(&clock)))?;
+    }
     let shared = Arc::new(Shared {
         config,
         clock,
@@ -140,6 +156,8 @@ pub async fn run(
         hub,
         disk,
         spool,
+        memory,
+        withheld: Mutex::default(),
         observer: Observer::new(observer),
         counts: Counts::default(),
         reading: Mutex::new(Reading::default()),
@@ -190,8 +208,7 @@ struct Parts {
     /// Whether a watchlist came from disk.
     known: bool,
     /// What the worker is opened with.
-    worker:
-        Option<(Checkpoint, Arc<Armoury>, Arc<Names>)>,
+    worker: Option<(Checkpoint, Arc<Armoury>, Arc<Names>)>,
 }
 
 impl Parts {
@@ -206,6 +223,7 @@ impl Parts {
         tasks.spawn(Arc::clone(&listener).listen());
         tasks.spawn(listener.do_chores());
         tasks.spawn(beat(Arc::clone(shared)));
+        tasks.spawn(memory::keep(Arc::clone(shared)));
         let delivery = tokio::spawn(deliver::deliver(Arc::clone(shared), written));
         Ok(Self { tasks, delivery, written_all, synced, known, worker })
     }
@@ -264,6 +282,10 @@ impl Parts {
             if let (Err(error), Ok(())) = (task, &result) {
                 result = Err(SensorError::Broken { what: error.to_string() });
             }
+        }
+        if let Some(memory) = shared.memory.clone() {
+            let clock = Arc::clone(&shared.clock);
+            let _ = aside(move || memory::close(&memory, clock.as_ref())).await;
         }
         result
     }
@@ -333,6 +355,7 @@ fn health(shared: &Shared, events_per_second: f64) -> Health {
         None => name.clone(),
     });
     let counts = &shared.counts;
+    let withheld = shared.withheld().clone();
     Health {
         name: shared.config.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -354,6 +377,9 @@ fn health(shared: &Shared, events_per_second: f64) -> Health {
         },
         shed: ShedCounts { matches: get(&counts.shed_matches), ..reading.shed },
         slow_rules: reading.slow_rules.clone(),
+        withheld_total: u64::try_from(withheld.len()).unwrap_or(u64::MAX),
+        withheld: withheld.into_iter().take(WITHHELD_TOLD_MAX).collect(),
+        retrospective: get(&counts.retrospective),
         inputs: inputs.collect(),
         held: reading.held.clone(),
     }
@@ -371,6 +397,7 @@ fn summary(shared: &Shared) -> Summary {
         reports: get(&counts.reports),
         sightings: get(&counts.sightings),
         accepted: get(&counts.accepted),
+        retrospective: get(&counts.retrospective),
         unsent_reports: u64::try_from(shared.spool.reports()).unwrap_or(u64::MAX),
         warnings: get(&counts.warnings),
         events_unobserved: shared.observer.dropped(),

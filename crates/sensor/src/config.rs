@@ -40,6 +40,8 @@ const RULE_BUDGET_MICROSECONDS: u64 = 2_000;
 const UNBOUND_PATTERNS_MAX: usize = 64;
 /// Most matching threads.
 const THREADS_MAX: usize = 64;
+/// From which share of hosts or lines on an indicator is withheld, unless told otherwise, in percent: our setting.
+const WITHHOLD_PERCENT: u8 = 5;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -228,6 +230,16 @@ pub struct Config {
     pub lateness: Duration,
     /// How many patterns are run that have to be asked of every event.
     pub unbound_patterns: usize,
+    /// For how many days what passes is remembered; 0 keeps no memory.
+    pub memory_days: u32,
+    /// Most bytes of memory on disk.
+    pub memory_bytes: u64,
+    /// From which share of this network's hosts on an indicator they met is withheld, in percent.
+    pub withhold_hosts_percent: u8,
+    /// From which share of the lines on.
+    pub withhold_lines_percent: u8,
+    /// Indicators, by id or value, that are never withheld: a person has looked.
+    pub release: Vec<String>,
 }
 
 /// A configuration as written: everything optional, nothing checked.
@@ -276,6 +288,17 @@ pub struct ConfigDraft {
     pub lateness_seconds: Option<u64>,
     /// See [`Config::unbound_patterns`]; none when not told.
     pub unbound_patterns: Option<usize>,
+    /// See [`Config::memory_days`]; 90 when not told.
+    pub memory_days: Option<u32>,
+    /// See [`Config::memory_bytes`], in gigabytes of 2^30 bytes; 16 when not told.
+    pub memory_gigabytes: Option<u32>,
+    /// See [`Config::withhold_hosts_percent`]; 5 when not told, over 100 is never.
+    pub withhold_hosts_percent: Option<u8>,
+    /// See [`Config::withhold_lines_percent`]; 5 when not told, over 100 is never.
+    pub withhold_lines_percent: Option<u8>,
+    /// See [`Config::release`].
+    #[serde(default)]
+    pub release: Vec<String>,
 }
 
 /// A text that must not be shown.
@@ -443,7 +466,31 @@ impl ConfigDraft {
         if first > 60_000 {
             return Err(unusable("first_report_milliseconds", "must be 0 to 60000"));
         }
+        let memory_days = self.memory_days.unwrap_or(limits::MEMORY_DAYS_DEFAULT);
+        if memory_days > 3_660 {
+            return Err(unusable("memory_days", "must be 0 (no memory) to 3660"));
+        }
+        let memory_bytes = match self.memory_gigabytes {
+            Some(0) => {
+                return Err(unusable("memory_gigabytes", "must be at least 1; memory_days = 0 keeps none"));
+            }
+            Some(gigabytes) => u64::from(gigabytes) << 30,
+            None => limits::MEMORY_BYTES_MAX,
+        };
+        for (percent, setting) in [
+            (self.withhold_hosts_percent, "withhold_hosts_percent"),
+            (self.withhold_lines_percent, "withhold_lines_percent"),
+        ] {
+            if percent == Some(0) {
+                return Err(unusable(setting, "must be 1 to 101; 101 is never"));
+            }
+        }
         Ok(Config {
+            memory_days,
+            memory_bytes,
+            withhold_hosts_percent: self.withhold_hosts_percent.unwrap_or(WITHHOLD_PERCENT),
+            withhold_lines_percent: self.withhold_lines_percent.unwrap_or(WITHHOLD_PERCENT),
+            release: self.release,
             hub,
             token,
             state,

@@ -19,6 +19,7 @@ use shieldwall_watch::watchlist::{Builder, Change as WatchChange, LiveWatchlist,
 use arc_swap::ArcSwap;
 
 use crate::disk::{self, Disk, DiskError};
+use crate::guard::{Guard, Judge};
 use crate::rules::{self, Armed, Rules};
 use crate::wire::{Change, Item, Rule, WatchedValue};
 
@@ -61,6 +62,15 @@ pub(crate) struct Held {
     /// The rule it is, when it is more than values.
     pub(crate) rule: Option<Rule>,
     pub(crate) valid_until: Option<Timestamp>,
+    /// Why it is neither matched nor blocked here, if it is not.
+    pub(crate) withheld: Option<String>,
+}
+
+/// An indicator that is new or changed, with those of its values that are new.
+#[derive(Clone, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) held: Arc<Held>,
+    pub(crate) values: Vec<Value>,
 }
 
 impl Held {
@@ -76,7 +86,7 @@ impl Held {
             tracing::warn!(indicator = %item.indicator, left_out, "values this sensor cannot watch for");
         }
         let Item { group, indicator, name, role, valid_until, rule, .. } = item;
-        Self { group, indicator, name, role, values, rule, valid_until }
+        Self { group, indicator, name, role, values, rule, valid_until, withheld: None }
     }
 
     fn item(&self) -> Item {
@@ -104,7 +114,7 @@ impl Held {
 
     /// Whether it holds at `now`.
     pub(crate) fn is_active(&self, now: Timestamp) -> bool {
-        self.valid_until.is_none_or(|until| now < until)
+        self.withheld.is_none() && self.valid_until.is_none_or(|until| now < until)
     }
 }
 
@@ -128,6 +138,9 @@ struct Snapshot {
     form: u32,
     cursor: Option<String>,
     items: Vec<Item>,
+    /// Indicators that are withheld, and why.
+    #[serde(default)]
+    withheld: Vec<(GroupId, ObjectId, String)>,
 }
 
 type Key = (GroupId, ObjectId);
@@ -148,6 +161,10 @@ pub(crate) struct Knowledge {
     /// Patterns that are taken though nothing wakes them.
     unbound: usize,
     armoury: Arc<Armoury>,
+    /// Judges what is new before it may match.
+    judge: Option<Judge>,
+    /// What is new and was not asked of the memory yet.
+    fresh: Vec<Fresh>,
 }
 
 /// What is matched by, as it is now; never waits.
@@ -208,9 +225,12 @@ impl Knowledge {
         let mut builder = Builder::new(seed);
         let (mut items, mut ends, mut names) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (mut next_number, mut room) = (0, Room::default());
+        let mut withheld: BTreeMap<Key, String> =
+            snapshot.withheld.into_iter().map(|(group, indicator, why)| ((group, indicator), why)).collect();
         for item in snapshot.items {
             let mut held = Held::of(item);
             room.take(&mut held);
+            held.withheld = withheld.remove(&(held.group, held.indicator.clone()));
             let held = Arc::new(held);
             let key = (held.group, held.indicator.clone());
             if held.is_active(now) {
@@ -233,7 +253,21 @@ impl Knowledge {
         let armed = Armed { list: live.current(), rules: Arc::clone(&rules) };
         let (armoury, names) = (Arc::new(ArcSwap::from_pointee(armed)), Arc::new(Names(RwLock::new(names))));
         let cursor = snapshot.cursor.filter(|_| snapshot.form >= SNAPSHOT_FORM);
-        Ok(Self { items, ends, now, next_number, cursor, live, names, room, rules, unbound, armoury })
+        Ok(Self {
+            items,
+            ends,
+            now,
+            next_number,
+            cursor,
+            live,
+            names,
+            room,
+            rules,
+            unbound,
+            armoury,
+            judge: None,
+            fresh: Vec::new(),
+        })
     }
 
     /// Rules there was no room for since the start.
@@ -264,10 +298,8 @@ impl Knowledge {
     /// Applies changes of the list in one step, with those of the rules if `rules` changed.
     fn publish(&mut self, mut changes: Vec<WatchChange>, rules: bool) -> Result<(), KnowledgeError> {
         if rules {
-            let before = std::mem::replace(
-                &mut self.rules,
-                Arc::new(compiled(&self.items, self.now, self.unbound)),
-            );
+            let before =
+                std::mem::replace(&mut self.rules, Arc::new(compiled(&self.items, self.now, self.unbound)));
             changes.extend(before.wakes().map(|(_, indicator)| WatchChange::Remove { indicator }));
             let wakes = self.rules.wakes();
             changes.extend(
@@ -277,6 +309,44 @@ impl Knowledge {
         self.live.apply(changes)?;
         self.armoury.store(Arc::new(Armed { list: self.live.current(), rules: Arc::clone(&self.rules) }));
         Ok(())
+    }
+
+    /// From now on judges what is new; what a person has let through since holds again.
+    pub(crate) fn guard(&mut self, guard: Guard, judge: Judge) -> Result<(), KnowledgeError> {
+        let released: Vec<Key> = self
+            .items
+            .iter()
+            .filter(|(_, (_, held))| held.withheld.is_some() && guard.lets_through(held))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut watch = Vec::with_capacity(released.len());
+        let mut rules = false;
+        for key in released {
+            if let Some((number, held)) = self.items.get_mut(&key) {
+                let mut free = held.as_ref().clone();
+                free.withheld = None;
+                rules |= free.is_run();
+                watch.push(put_if(free.is_active(self.now), *number, &free));
+                *held = Arc::new(free);
+                write(&self.names).insert(*number, Arc::clone(held));
+                self.fresh.push(Fresh { held: Arc::clone(held), values: held.values.clone() });
+            }
+        }
+        self.judge = Some(judge);
+        if !watch.is_empty() {
+            self.publish(watch, rules)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is new since the last time.
+    pub(crate) fn take_fresh(&mut self) -> Vec<Fresh> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Those withheld, with the reason.
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = (&Held, &str)> {
+        self.items.values().filter_map(|(_, held)| Some((held.as_ref(), held.withheld.as_deref()?)))
     }
 
     /// What its numbers mean.
@@ -291,8 +361,7 @@ impl Knowledge {
 
     /// How many indicators are active.
     pub(crate) fn active(&self) -> usize {
-        let ended = self.ends.range(..=(self.now, u32::MAX)).count();
-        self.items.len().saturating_sub(ended)
+        self.iter_active().count()
     }
 
     /// The active indicators.
@@ -315,8 +384,11 @@ impl Knowledge {
         for change in changes {
             match change {
                 Change::Put(item) => {
-                    let held = Held::of(item);
-                    last.insert((held.group, held.indicator.clone()), Some(held));
+                    let mut held = Held::of(item);
+                    let key = (held.group, held.indicator.clone());
+                    // What is told once more stays as it was judged.
+                    held.withheld = self.items.get(&key).and_then(|(_, old)| old.withheld.clone());
+                    last.insert(key, Some(held));
                 }
                 Change::Remove { group, indicator, .. } => {
                     last.insert((group, indicator), None);
@@ -327,6 +399,9 @@ impl Knowledge {
         self.cursor = Some(cursor);
         if last.is_empty() {
             return Ok(false);
+        }
+        if let Some(judge) = &self.judge {
+            judge(&mut last.values_mut().flatten().collect::<Vec<_>>());
         }
         let mut watch = Vec::with_capacity(last.len());
         let mut rules = false;
@@ -346,6 +421,12 @@ impl Knowledge {
                 Some(mut held) => {
                     self.room.take(&mut held);
                     rules |= held.is_run();
+                    let values = match &old {
+                        Some((_, old)) if old.withheld.is_none() => {
+                            held.values.iter().filter(|value| !old.values.contains(value)).cloned().collect()
+                        }
+                        _ => held.values.clone(),
+                    };
                     let number = old.map_or(self.next_number, |(number, _)| number);
                     self.next_number = self.next_number.max(number.saturating_add(1));
                     if let Some(end) = held.valid_until {
@@ -353,6 +434,9 @@ impl Knowledge {
                     }
                     watch.push(put_if(held.is_active(self.now), number, &held));
                     let held = Arc::new(held);
+                    if !values.is_empty() && held.withheld.is_none() {
+                        self.fresh.push(Fresh { held: Arc::clone(&held), values });
+                    }
                     write(&names).insert(number, Arc::clone(&held));
                     self.items.insert(key, (number, held));
                 }
@@ -391,7 +475,15 @@ impl Knowledge {
     /// What is to be written to disk: all items and the cursor they stand for.
     pub(crate) fn snapshot(&self) -> Result<Vec<u8>, KnowledgeError> {
         let items = self.items.values().map(|(_, held)| held.item()).collect();
-        Ok(serde_json::to_vec(&Snapshot { form: SNAPSHOT_FORM, cursor: self.cursor.clone(), items })?)
+        let withheld = self.withheld();
+        let withheld =
+            withheld.map(|(held, why)| (held.group, held.indicator.clone(), why.to_owned())).collect();
+        Ok(serde_json::to_vec(&Snapshot {
+            form: SNAPSHOT_FORM,
+            cursor: self.cursor.clone(),
+            items,
+            withheld,
+        })?)
     }
 }
 

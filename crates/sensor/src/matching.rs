@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use shieldwall_memory::Hour;
 use shieldwall_model::time::Timestamp;
 use shieldwall_watch::mapping::{Mapping, MappingError, Mappings};
-use shieldwall_watch::matcher::{Hit, Matcher, Stats};
+use shieldwall_watch::matcher::{self, Hit, Matcher, Stats};
+use shieldwall_watch::record::Recorder;
 use shieldwall_watch::value::{Kind, Value};
 use shieldwall_watch::watchlist::Watchlist;
 
@@ -13,6 +15,10 @@ use crate::rules::{Armed, WAKES, Woken};
 
 /// How much of a block is looked at to tell its format, in bytes.
 const SAMPLE_BYTES: usize = 64 * 1024;
+/// How often a block is cut in halves to find where an hour ends; what is left is taken for one hour's.
+const CUTS_MAX: u32 = 16;
+/// How many lines are looked at for one that says its time.
+const LINES_LOOKED_AT: usize = 8;
 
 /// An indicator met in an event.
 #[derive(Debug, PartialEq, Eq)]
@@ -102,6 +108,7 @@ impl Matching {
         &mut self,
         lines: &[u8],
         armed: &Armed,
+        mut recorder: Option<&mut dyn Recorder>,
         woken: &mut Woken,
         each: &mut dyn FnMut(Met),
     ) -> Stats {
@@ -116,8 +123,8 @@ impl Matching {
             Some(wake) => woken.push((place(hit, start), wake)),
             None => each(met(hit, start)),
         };
-        self.matcher.feed(lines, &mut sink);
-        let after = self.matcher.finish(&mut sink);
+        self.matcher.feed_recording(lines, recorder.as_mut().map(|to| &mut **to as _), &mut sink);
+        let after = self.matcher.finish_recording(recorder, &mut sink);
         armed.rules.scan(self.matcher.mapping(), lines, &mut self.scratch, woken);
         Stats {
             events: after.events - before.events,
@@ -127,6 +134,41 @@ impl Matching {
             bad_lines: after.bad_lines - before.bad_lines,
             long_lines: after.long_lines - before.long_lines,
             slow_lines: after.slow_lines - before.slow_lines,
+        }
+    }
+
+    /// Cuts lines where the hour of their own time changes; each piece with a time of its first line that has one. Lines
+    /// are taken to be in order.
+    pub(crate) fn hours<'a>(&mut self, lines: &'a [u8]) -> Vec<(Option<Timestamp>, &'a [u8])> {
+        if self.undecided {
+            self.decide(lines);
+        }
+        let mut pieces = Vec::new();
+        self.cut(lines, CUTS_MAX, &mut pieces);
+        pieces
+    }
+
+    fn cut<'a>(&self, lines: &'a [u8], cuts: u32, pieces: &mut Vec<(Option<Timestamp>, &'a [u8])>) {
+        let time = |line: &[u8]| event_time(&matcher::event_time(self.matcher.mapping(), line)?);
+        let mut each = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let first = each.by_ref().take(LINES_LOOKED_AT).find_map(time);
+        let last = each.rev().take(LINES_LOOKED_AT).find_map(time);
+        let differ = first.zip(last).is_some_and(|(first, last)| Hour::of(first) != Hour::of(last));
+        let middle = lines.len() / 2;
+        let at = lines.get(middle..).and_then(|half| half.iter().position(|byte| *byte == b'\n'));
+        let at = at.map(|at| middle + at + 1).filter(|at| *at < lines.len() && differ && cuts > 0);
+        // A long last line: it is cut off before it.
+        let at = at.or_else(|| {
+            let end = lines.strip_suffix(b"\n").unwrap_or(lines);
+            let before = end.iter().rposition(|byte| *byte == b'\n')? + 1;
+            (differ && cuts > 0).then_some(before)
+        });
+        match at.and_then(|at| lines.split_at_checked(at)) {
+            Some((head, tail)) => {
+                self.cut(head, cuts - 1, pieces);
+                self.cut(tail, cuts - 1, pieces);
+            }
+            None => pieces.push((first, lines)),
         }
     }
 
@@ -231,7 +273,7 @@ mod tests {
         let mut run = |matching: &mut Matching| {
             let mut met = Vec::new();
             let armed = Armed { list: live.current(), rules: Arc::default() };
-            let stats = matching.run(event.as_bytes(), &armed, &mut Vec::new(), &mut |m| {
+            let stats = matching.run(event.as_bytes(), &armed, None, &mut Vec::new(), &mut |m| {
                 assert_eq!(m.at.unwrap().to_string(), "2017-05-12T07:24:00.000000Z");
                 met.push((m.number, m.field, m.kind, m.value));
             });

@@ -29,6 +29,7 @@ use crate::follow::{FollowError, hex};
 use crate::knowledge::{Armoury, Names};
 use crate::listen::ListenError;
 use crate::matching::Met;
+use crate::memory::SharedMemory;
 use crate::rules::{Engine, RuleMatch, Woken};
 use crate::shared::{Counts, Observer, Reading, SensorEvent, Shared, add};
 use crate::spool::{Checkpoint, Report, Spool, SpoolError};
@@ -111,6 +112,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) spool: &'a Spool,
     pub(crate) observer: &'a Observer,
     pub(crate) counts: &'a Counts,
+    pub(crate) memory: Option<&'a SharedMemory>,
 }
 
 impl Shared {
@@ -122,6 +124,7 @@ impl Shared {
             spool: &self.spool,
             observer: &self.observer,
             counts: &self.counts,
+            memory: self.memory.as_ref(),
         }
     }
 }
@@ -250,7 +253,7 @@ impl Worker {
         self.engine.adopt(&armed.rules);
         for input in &mut self.inputs {
             let skipped_before = input.skipped_lines;
-            let (read, matching, gathered) = input.read(now, self.once)?;
+            let (read, matching, gathered, remembering) = input.read(now, self.once)?;
             let Some(read) = read else {
                 ended = false;
                 continue;
@@ -263,8 +266,14 @@ impl Worker {
                 let (aggregator, names) = (&mut self.aggregator, &self.names);
                 let mut counting = Counting::of(read.messages, aggregator, gathered, names, around);
                 self.woken.clear();
-                let stats =
-                    matching.run(&read.lines, &armed, &mut self.woken, &mut |met| counting.take(met));
+                let stats = remembering.run(
+                    matching,
+                    &read.lines,
+                    &armed,
+                    &mut self.woken,
+                    around.memory.map(|memory| (memory, around.clock.now())),
+                    &mut |met| counting.take(met),
+                );
                 tally(&stats, around);
                 if !armed.rules.is_empty() {
                     let (lines, now) = (&read.lines, around.clock.now());
@@ -292,9 +301,10 @@ impl Worker {
         let mut ended = true;
         let share = (pool.room() / self.inputs.len().max(1)).max(1);
         for (place, input) in self.inputs.iter_mut().enumerate() {
+            let source: Arc<str> = input.name.as_str().into();
             for _ in 0..share.min(pool.room().saturating_sub(jobs.len())) {
                 let skipped_before = input.skipped_lines;
-                let (read, matching, _) = input.read(now, self.once)?;
+                let (read, matching, ..) = input.read(now, self.once)?;
                 let Some(read) = read else {
                     ended = false;
                     break;
@@ -305,7 +315,9 @@ impl Worker {
                 if !empty {
                     let mapping = matching.mapping_for(&read.lines);
                     let (number, lines) = (jobs.len(), read.lines.into_owned());
-                    jobs.push(Job { number, mapping, lines, armed: Arc::clone(&armed) });
+                    let memory = around.memory.map(|memory| (Arc::clone(memory), around.clock.now()));
+                    let (source, armed) = (Arc::clone(&source), Arc::clone(&armed));
+                    jobs.push(Job { number, mapping, lines, armed, source, memory });
                     of.push((place, read.messages));
                 }
                 ended &= read.over;

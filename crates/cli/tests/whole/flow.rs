@@ -1,5 +1,6 @@
 //! Rules on their way to sensors and out again, and messages that several sensors share.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -101,12 +102,12 @@ async fn a_recall_is_everywhere_within_seconds() {
         take_back(&analyst, id).await;
     }
     let acknowledged = start.elapsed();
-    let (mut list, mut files) = (false, false);
+    let (list, files) = (Cell::new(false), Cell::new(false));
     sensor
         .until("the end of all three", |event| {
-            list |= matches!(event, SensorEvent::BlocklistWritten { values: 0 });
-            files |= matches!(event, SensorEvent::RulesWritten { rules: 0, .. });
-            list && files
+            list.set(list.get() || matches!(event, SensorEvent::BlocklistWritten { values: 0 }));
+            files.set(files.get() || matches!(event, SensorEvent::RulesWritten { rules: 0, .. }));
+            list.get() && files.get()
         })
         .await;
     println!(

@@ -18,6 +18,7 @@ use crate::config::{Config, Input, InputSource};
 use crate::feed::Feed;
 use crate::follow::{FollowError, Follower, Position, Progress};
 use crate::matching::Matching;
+use crate::memory::Remembering;
 use crate::nats::{Block, Tap};
 use crate::rules::Armed;
 
@@ -29,6 +30,7 @@ pub(super) struct InputAtWork {
     pub(super) name: String,
     source: Source,
     pub(super) matching: Matching,
+    remembering: Remembering,
     /// What was seen and is told for whole messages, for a stream.
     pub(super) gathered: Option<Gathered>,
     /// Lines passed over because they were too long, so far.
@@ -45,6 +47,10 @@ enum Source {
 
 /// Each message's end in the lines, its number, and whether it is new.
 pub(super) type Messages = Vec<(usize, u64, bool)>;
+
+/// What was read, and the parts of the input that go on from there.
+pub(super) type Parts<'a> =
+    (Option<Read<'a>>, &'a mut Matching, Option<&'a mut Gathered>, &'a mut Remembering);
 
 /// What was read.
 pub(super) struct Read<'a> {
@@ -86,7 +92,8 @@ impl InputAtWork {
                 Source::Stream { tap: Tap::open(stream.clone(), runtime), held: None }
             }
         };
-        Ok(Self { name, source, matching, gathered, skipped_lines: 0, problem: None })
+        let remembering = Remembering::of(&name);
+        Ok(Self { name, source, matching, remembering, gathered, skipped_lines: 0, problem: None })
     }
 
     /// How far its files were read; for files alone.
@@ -100,12 +107,8 @@ impl InputAtWork {
 
     /// Reads on, and hands out the parts that go on from there. `None` for what is read when the input cannot be read
     /// at the moment.
-    pub(super) fn read(
-        &mut self,
-        now: Instant,
-        once: bool,
-    ) -> Result<(Option<Read<'_>>, &mut Matching, Option<&mut Gathered>), FollowError> {
-        let Self { name, source, matching, gathered, skipped_lines, problem } = self;
+    pub(super) fn read(&mut self, now: Instant, once: bool) -> Result<Parts<'_>, FollowError> {
+        let Self { name, source, matching, remembering, gathered, skipped_lines, problem } = self;
         let read = match source {
             Source::File(follower) => match follower.step(now) {
                 Ok(Progress::Lines) => Some(lines(follower, false)),
@@ -151,7 +154,7 @@ impl InputAtWork {
                 Some(read)
             }
         };
-        Ok((read, matching, gathered.as_mut()))
+        Ok((read, matching, gathered.as_mut(), remembering))
     }
 
     /// Messages that found no room, since the last call.

@@ -3,15 +3,18 @@
 //! One turn hands out at most so many blocks as the pool takes, and ends when all are matched: what was read and what
 //! was counted are then the same, as with one thread, and a checkpoint may be kept.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use shieldwall_model::time::Timestamp;
 use shieldwall_watch::mapping::Mapping;
 use shieldwall_watch::matcher::Stats;
 
 use crate::matching::{Matching, Met};
+use crate::memory::{Remembering, SharedMemory};
 use crate::rules::{Armed, Woken};
 
 /// Blocks a thread may have before it and on its hands in one turn: enough that none waits for the slowest.
@@ -27,6 +30,10 @@ pub(super) struct Job {
     pub(super) lines: Vec<u8>,
     /// Against what.
     pub(super) armed: Arc<Armed>,
+    /// The input it is from.
+    pub(super) source: Arc<str>,
+    /// What remembers it, and the time.
+    pub(super) memory: Option<(SharedMemory, Timestamp)>,
 }
 
 /// A block that was matched.
@@ -95,10 +102,12 @@ impl Drop for Pool {
 fn work(to_do: &Mutex<Receiver<Job>>, to: &SyncSender<Done>) {
     // A matcher holds buffers alone, so one that fits the last block's mapping is kept.
     let mut matching: Option<Matching> = None;
+    let mut remembering: BTreeMap<Arc<str>, Remembering> = BTreeMap::new();
     loop {
         // Held while waiting: whoever has it takes the next block.
         let job = to_do.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { number, mapping, lines, armed }) = job else { return };
+        let Ok(Job { number, mapping, lines, armed, source, memory }) = job else { return };
+        let remembering = remembering.entry(Arc::clone(&source)).or_insert_with(|| Remembering::of(&source));
         let (mut met, mut woken) = (Vec::new(), Woken::new());
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let matching = match &mut matching {
@@ -106,7 +115,8 @@ fn work(to_do: &Mutex<Receiver<Job>>, to: &SyncSender<Done>) {
                 other => other.insert(Matching::by(Arc::clone(&mapping), Arc::clone(&armed.list))),
             };
             matching.begin();
-            matching.run(&lines, &armed, &mut woken, &mut |one| met.push(one))
+            let memory = memory.as_ref().map(|(memory, now)| (memory, *now));
+            remembering.run(matching, &lines, &armed, &mut woken, memory, &mut |one| met.push(one))
         }));
         let (stats, broken) = ran.map_or_else(|_| (Stats::default(), true), |stats| (stats, false));
         if to.send(Done { number, mapping, lines, woken, met, stats, broken }).is_err() {

@@ -97,6 +97,7 @@ impl Run {
                 spool: &spool,
                 observer: &self.observer,
                 counts: &self.counts,
+                memory: None,
             };
             worker.turn(&around, self.now).unwrap();
             if crash && disk.has_failed() {
@@ -140,6 +141,7 @@ fn turn(run: &mut Run, worker: &mut Worker, spool: &Spool) -> Turn {
         spool,
         observer: &run.observer,
         counts: &run.counts,
+        memory: None,
     };
     worker.turn(&around, run.now).unwrap()
 }
@@ -262,9 +264,15 @@ fn rules_see_events_in_their_order_on_one_thread_and_on_several() {
             rule(4, "sigma", DNS),
             rule(5, "stix", "[domain-name:value != 'x']"),
         ]);
-        assert_eq!((run.knowledge.rules().run, run.knowledge.rules().left_out), (2, 1), "one would ask of everything");
+        assert_eq!(
+            (run.knowledge.rules().run, run.knowledge.rules().left_out),
+            (2, 1),
+            "one would ask of everything"
+        );
         // The second before the first is no match, and what lies too far apart is none.
-        for (second, name) in [(0, "b.example"), (1, "stage-one-a.example"), (50, "b.example"), (51, "stage-one-b.example")] {
+        for (second, name) in
+            [(0, "b.example"), (1, "stage-one-a.example"), (50, "b.example"), (51, "stage-one-b.example")]
+        {
             append(directory.path(), &query(second, name));
         }
         append(directory.path(), &query(59, "x.sigma.example"));
@@ -277,7 +285,9 @@ fn rules_see_events_in_their_order_on_one_thread_and_on_several() {
         let mut found: Vec<_> = report
             .sightings
             .iter()
-            .map(|one| (one.indicator.to_string()[45..].to_owned(), one.kind.as_str(), one.count, one.value.clone()))
+            .map(|one| {
+                (one.indicator.to_string()[45..].to_owned(), one.kind.as_str(), one.count, one.value.clone())
+            })
             .collect();
         found.sort_by(|one, other| one.0.cmp(&other.0));
         let expected = [
@@ -285,7 +295,11 @@ fn rules_see_events_in_their_order_on_one_thread_and_on_several() {
             ("03", "pattern", 1, ToldValue::Withheld),
             ("04", "sigma", 1, ToldValue::Withheld),
         ];
-        assert_eq!(found, expected.map(|(id, kind, count, value)| (id.to_owned(), kind, count, value)), "{threads}");
+        assert_eq!(
+            found,
+            expected.map(|(id, kind, count, value)| (id.to_owned(), kind, count, value)),
+            "{threads}"
+        );
         // Taken back, it wakes nothing and matches nothing.
         let cursor = "d".to_owned();
         run.knowledge.apply(true, vec![], cursor).unwrap();
