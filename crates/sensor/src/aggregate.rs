@@ -73,7 +73,15 @@ impl Aggregator {
     /// At most one report every `first_report`, and one sighting of an indicator every `repeat_report`.
     pub(crate) fn new(first_report: Duration, repeat_report: Duration) -> Self {
         let report_max = limits::SIGHTINGS_PER_REPORT_MAX;
-        Self { first_report, repeat_report, report_max, waiting: BTreeMap::new(), tallies: 0, reported: None, news: false }
+        Self {
+            first_report,
+            repeat_report,
+            report_max,
+            waiting: BTreeMap::new(),
+            tallies: 0,
+            reported: None,
+            news: false,
+        }
     }
 
     /// The same for reports of messages from a stream, which are never cut in two.
@@ -226,6 +234,7 @@ fn told(subject: &Subject, ((field, kind, value), tally): (Aspect, Tally)) -> Si
         },
         detected: tally.detected,
         contributions: contributions(&tally.messages),
+        retrospective: false,
     }
 }
 

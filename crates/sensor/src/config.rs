@@ -25,6 +25,7 @@ use shieldwall_watch::mapping::BUILT_IN;
 use url::{Host, Url};
 
 use crate::disk;
+use crate::listen::{self, Listen, TlsFiles, Transport};
 use crate::nats::{self, NatsInput};
 
 /// The environment variable that may hold the token.
@@ -33,8 +34,14 @@ pub const TOKEN_VARIABLE: &str = "SHIELDWALL_TOKEN";
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Most inputs of one sensor.
 const INPUTS_MAX: usize = 256;
+/// How long a Sigma rule may take on average when nothing is told, in microseconds: a hundred times the usual.
+const RULE_BUDGET_MICROSECONDS: u64 = 2_000;
+/// Most patterns that are asked of every event.
+const UNBOUND_PATTERNS_MAX: usize = 64;
 /// Most matching threads.
 const THREADS_MAX: usize = 64;
+/// From which share of hosts or lines on an indicator is withheld, unless told otherwise, in percent: our setting.
+const WITHHOLD_PERCENT: u8 = 5;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +165,8 @@ pub enum InputSource {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// Syslog from the network.
+    Syslog(Listen),
     /// A NATS JetStream stream, shared with other sensors.
     Nats(NatsInput),
 }
@@ -167,6 +176,7 @@ impl fmt::Display for InputSource {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Stdin => f.write_str("standard input"),
+            Self::Syslog(listen) => write!(f, "{listen}"),
             Self::Nats(input) => write!(f, "{input}"),
         }
     }
@@ -210,8 +220,26 @@ pub struct Config {
     pub poll: Duration,
     /// How long a stopping sensor goes on trying to hand in its last reports.
     pub drain: Duration,
+    /// The program that takes event log files apart, see [`crate::evtx`]; without it they are refused.
+    pub decoder: Option<PathBuf>,
     /// Threads that match; with 1, the one that reads does.
     pub threads: usize,
+    /// How long a Sigma rule may take on average before it is set aside.
+    pub rule_budget: Option<Duration>,
+    /// How late an event may come and still count for patterns over several events.
+    pub lateness: Duration,
+    /// How many patterns are run that have to be asked of every event.
+    pub unbound_patterns: usize,
+    /// For how many days what passes is remembered; 0 keeps no memory.
+    pub memory_days: u32,
+    /// Most bytes of memory on disk.
+    pub memory_bytes: u64,
+    /// From which share of this network's hosts on an indicator they met is withheld, in percent.
+    pub withhold_hosts_percent: u8,
+    /// From which share of the lines on.
+    pub withhold_lines_percent: u8,
+    /// Indicators, by id or value, that are never withheld: a person has looked.
+    pub release: Vec<String>,
 }
 
 /// A configuration as written: everything optional, nothing checked.
@@ -249,8 +277,28 @@ pub struct ConfigDraft {
     pub poll_seconds: Option<u64>,
     /// See [`Config::drain`]; 10 when not told.
     pub drain_seconds: Option<u64>,
+    /// See [`Config::decoder`]; set by the program, not by the file.
+    #[serde(skip)]
+    pub decoder: Option<PathBuf>,
     /// See [`Config::threads`]; one for two cores when not told.
     pub threads: Option<usize>,
+    /// See [`Config::rule_budget`]; 2000 when not told, 0 for none.
+    pub rule_budget_microseconds: Option<u64>,
+    /// See [`Config::lateness`]; 300 when not told.
+    pub lateness_seconds: Option<u64>,
+    /// See [`Config::unbound_patterns`]; none when not told.
+    pub unbound_patterns: Option<usize>,
+    /// See [`Config::memory_days`]; 90 when not told.
+    pub memory_days: Option<u32>,
+    /// See [`Config::memory_bytes`], in gigabytes of 2^30 bytes; 16 when not told.
+    pub memory_gigabytes: Option<u32>,
+    /// See [`Config::withhold_hosts_percent`]; 5 when not told, over 100 is never.
+    pub withhold_hosts_percent: Option<u8>,
+    /// See [`Config::withhold_lines_percent`]; 5 when not told, over 100 is never.
+    pub withhold_lines_percent: Option<u8>,
+    /// See [`Config::release`].
+    #[serde(default)]
+    pub release: Vec<String>,
 }
 
 /// A text that must not be shown.
@@ -268,12 +316,18 @@ impl fmt::Debug for HiddenText {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputDraft {
-    /// The file, `-` for standard input, or `nats://HOST:4222/STREAM?consumer=NAME`.
+    /// The file, `-` for standard input, `syslog+udp://127.0.0.1:5514` (`+tcp`, `+tls`), or `nats://HOST:4222/STREAM?consumer=NAME`.
     pub path: PathBuf,
-    /// `auto`, or a built-in mapping: `suricata`, `zeek`, `ecs`, `sysmon`, `text`.
+    /// `auto`, or the name of a built-in mapping, such as `suricata`.
     pub format: Option<String>,
     /// A mapping file, instead of `format`.
     pub mapping: Option<PathBuf>,
+    /// A PEM file of the certificate that `syslog+tls` shows, and those that lead to one senders trust.
+    pub certificates: Option<PathBuf>,
+    /// A PEM file of its private key.
+    pub key: Option<PathBuf>,
+    /// A PEM file of who signs senders' certificates; without it `syslog+tls` asks for none.
+    pub client_ca: Option<PathBuf>,
     /// A file of NATS credentials, for a stream.
     pub credentials: Option<PathBuf>,
     /// A PEM file of certificates to trust beside the system's, for a stream.
@@ -284,6 +338,37 @@ impl InputDraft {
     /// The stream it names, if it names one.
     fn stream(&self) -> Option<&str> {
         self.path.to_str().filter(|path| nats::is_stream(path))
+    }
+
+    /// The address to listen on, if it names one.
+    fn listened(&self) -> Option<&str> {
+        self.path.to_str().filter(|path| listen::is_listen(path))
+    }
+
+    /// What to listen for.
+    fn listen(&self, path: &str, setting: &str) -> Result<Listen, ConfigError> {
+        let (transport, address) = listen::parse(path).map_err(|problem| unusable(setting, problem))?;
+        let tls = match (transport, &self.certificates, &self.key) {
+            (Transport::Tls, Some(certificates), Some(key)) => Some(TlsFiles {
+                certificates: certificates.clone(),
+                key: key.clone(),
+                client_ca: self.client_ca.clone(),
+            }),
+            (Transport::Tls, ..) => {
+                return Err(unusable(
+                    setting,
+                    "needs certificates = \"….pem\" and key = \"….key\" beside it",
+                ));
+            }
+            (_, None, None) if self.client_ca.is_none() => None,
+            _ => {
+                return Err(unusable(
+                    setting,
+                    "has certificates or a key, which are for syslog+tls:// alone",
+                ));
+            }
+        };
+        Ok(Listen { transport, address, tls })
     }
 }
 
@@ -317,10 +402,17 @@ impl ConfigDraft {
             *named = base.join(&*named);
         }
         for input in &mut draft.inputs {
-            if input.path != Path::new("-") && input.stream().is_none() {
+            if input.path != Path::new("-") && input.stream().is_none() && input.listened().is_none() {
                 input.path = base.join(&input.path);
             }
-            let files = [&mut input.mapping, &mut input.credentials, &mut input.ca_file];
+            let files = [
+                &mut input.mapping,
+                &mut input.certificates,
+                &mut input.key,
+                &mut input.client_ca,
+                &mut input.credentials,
+                &mut input.ca_file,
+            ];
             for named in files.into_iter().flatten() {
                 *named = base.join(&*named);
             }
@@ -353,6 +445,9 @@ impl ConfigDraft {
             return Err(unusable("name", problem));
         }
         let inputs = checked_inputs(self.inputs)?;
+        if self.once && inputs.iter().any(|input| matches!(input.source, InputSource::Syslog(_))) {
+            return Err(unusable("once", "has no end with a syslog+ input: leave one of them out"));
+        }
         let seconds =
             |told: Option<u64>, setting: &str, default: u64, least: u64| match told.unwrap_or(default) {
                 value if (least..=3600).contains(&value) => Ok(Duration::from_secs(value)),
@@ -362,11 +457,40 @@ impl ConfigDraft {
         if self.threads == Some(0) || threads > THREADS_MAX {
             return Err(unusable("threads", format!("must be 1 to {THREADS_MAX}")));
         }
+        let unbound_patterns = self.unbound_patterns.unwrap_or(0);
+        if unbound_patterns > UNBOUND_PATTERNS_MAX {
+            return Err(unusable("unbound_patterns", format!("must be 0 to {UNBOUND_PATTERNS_MAX}")));
+        }
+        let budget = self.rule_budget_microseconds.unwrap_or(RULE_BUDGET_MICROSECONDS);
         let first = self.first_report_milliseconds.unwrap_or(200);
         if first > 60_000 {
             return Err(unusable("first_report_milliseconds", "must be 0 to 60000"));
         }
+        let memory_days = self.memory_days.unwrap_or(limits::MEMORY_DAYS_DEFAULT);
+        if memory_days > 3_660 {
+            return Err(unusable("memory_days", "must be 0 (no memory) to 3660"));
+        }
+        let memory_bytes = match self.memory_gigabytes {
+            Some(0) => {
+                return Err(unusable("memory_gigabytes", "must be at least 1; memory_days = 0 keeps none"));
+            }
+            Some(gigabytes) => u64::from(gigabytes) << 30,
+            None => limits::MEMORY_BYTES_MAX,
+        };
+        for (percent, setting) in [
+            (self.withhold_hosts_percent, "withhold_hosts_percent"),
+            (self.withhold_lines_percent, "withhold_lines_percent"),
+        ] {
+            if percent == Some(0) {
+                return Err(unusable(setting, "must be 1 to 101; 101 is never"));
+            }
+        }
         Ok(Config {
+            memory_days,
+            memory_bytes,
+            withhold_hosts_percent: self.withhold_hosts_percent.unwrap_or(WITHHOLD_PERCENT),
+            withhold_lines_percent: self.withhold_lines_percent.unwrap_or(WITHHOLD_PERCENT),
+            release: self.release,
             hub,
             token,
             state,
@@ -380,7 +504,11 @@ impl ConfigDraft {
             health: seconds(self.health_seconds, "health_seconds", 10, 1)?,
             poll: seconds(self.poll_seconds, "poll_seconds", 5, 1)?,
             drain: seconds(self.drain_seconds, "drain_seconds", 10, 0)?,
+            decoder: self.decoder,
             threads,
+            rule_budget: (budget > 0).then(|| Duration::from_micros(budget)),
+            lateness: seconds(self.lateness_seconds, "lateness_seconds", 300, 0)?,
+            unbound_patterns,
         })
     }
 }
@@ -429,6 +557,11 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
     let mut inputs = Vec::with_capacity(drafts.len());
     for (place, draft) in drafts.into_iter().enumerate() {
         let stream = draft.stream().map(str::to_owned);
+        let setting = format!("input[{place}].path");
+        let listened = draft.listened().map(|path| draft.listen(path, &setting)).transpose()?;
+        if listened.is_none() && (draft.certificates.is_some() || draft.key.is_some()) {
+            return Err(unusable(setting, "has certificates or a key, which are for syslog+tls:// alone"));
+        }
         let format = match (draft.format.as_deref(), draft.mapping) {
             (Some(_), Some(_)) => {
                 return Err(unusable(format!("input[{place}]"), "has both format and mapping: keep one"));
@@ -442,6 +575,7 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
             }
         };
         let source = match draft.path {
+            _ if let Some(listen) = listened => InputSource::Syslog(listen),
             _ if let Some(stream) = stream => {
                 let setting = format!("input[{place}].path");
                 InputSource::Nats(NatsInput::of(&setting, &stream, draft.credentials, draft.ca_file)?)

@@ -5,13 +5,12 @@
 //! something that wakes patterns, so that one scan serves both. Rules are asked in the order events were read, on the
 //! thread that reads, because what several events make together depends on it.
 
-use std::collections::BTreeSet;
+mod sigma;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shieldwall_model::time::Timestamp;
-use shieldwall_sigma::load::Loader;
-use shieldwall_sigma::reader::{Budget, Reader};
 use shieldwall_watch::mapping::{Format, Mapping, Teller};
 use shieldwall_watch::rules::{Event, RuleSet, Stream};
 use shieldwall_watch::value::Value;
@@ -25,14 +24,12 @@ use crate::wire::{ShedCounts, SlowRule};
 pub(crate) const WAKES: u32 = 1 << 31;
 /// Most rules that are named as slow.
 const SLOW_RULES_MAX: usize = 10;
-/// Evaluations that are timed before a rule is judged by its budget.
-const TIMED_MIN: u64 = 64;
 
 /// Rules, compiled.
 #[derive(Default)]
 pub(crate) struct Rules {
     patterns: Arc<RuleSet>,
-    sigma: Option<Arc<shieldwall_sigma::rules::Rules>>,
+    sigma: Option<Arc<sigma::Set>>,
     /// How many indicators are run as rules.
     pub(crate) run: u64,
     /// How many cannot be.
@@ -67,7 +64,8 @@ impl Rules {
             let indicator = name(one.rule).map(|held| held.indicator.to_string());
             tracing::warn!(indicator, error = %one.error, code = one.error.code(), "a pattern is not run");
         }
-        let mut rules = Self { run: count(patterns.len()), left_out: count(refused.len()), ..Self::default() };
+        let mut rules =
+            Self { run: count(patterns.len()), left_out: count(refused.len()), ..Self::default() };
         rules.patterns = Arc::new(patterns);
         rules.add_sigma(texts("sigma"));
         rules
@@ -75,31 +73,12 @@ impl Rules {
 
     fn add_sigma<'a>(&mut self, texts: impl Iterator<Item = (u32, &'a Held, &'a str)> + Clone) {
         let all = texts.clone().count();
-        if all == 0 {
-            return;
+        if all > 0 {
+            let (sigma, run) = sigma::Set::compile(texts);
+            self.sigma = sigma.map(Arc::new);
+            self.run += count(run);
+            self.left_out += count(all.saturating_sub(run));
         }
-        let mut loader = Loader::default();
-        // The number as its place: by it a match is told.
-        texts.clone().for_each(|(number, _, text)| loader.text(&number.to_string(), text));
-        let run = match loader.finish() {
-            Ok((sigma, refused)) => {
-                for one in refused.iter().filter(|one| !one.taken) {
-                    let held = texts.clone().find(|(number, ..)| number.to_string() == one.place);
-                    let indicator = held.map(|(_, held, _)| held.indicator.to_string());
-                    tracing::warn!(indicator, code = one.code, reason = %one.reason, "a Sigma rule is not run");
-                }
-                let places: BTreeSet<&str> = sigma.list().iter().map(|rule| rule.place.as_str()).collect();
-                let run = places.len();
-                self.sigma = (run > 0).then(|| Arc::new(sigma));
-                run
-            }
-            Err(error) => {
-                tracing::error!(%error, code = error.code(), "no Sigma rule is run");
-                0
-            }
-        };
-        self.run += count(run);
-        self.left_out += count(all.saturating_sub(run));
     }
 
     /// The values that wake patterns, each with its number in the watchlist.
@@ -163,7 +142,7 @@ pub(crate) struct RuleMatch {
 pub(crate) struct Engine {
     rules: Arc<Rules>,
     patterns: Stream,
-    sigma: Option<Reader>,
+    sigma: Option<sigma::Reader>,
     teller: Teller,
     event: Event,
     budget: Option<Duration>,
@@ -204,7 +183,7 @@ impl Engine {
         };
         if !same(&self.rules.sigma, &rules.sigma) {
             self.set_aside_before += self.set_aside();
-            self.sigma = rules.sigma.as_ref().map(|sigma| reader(Arc::clone(sigma), self.budget));
+            self.sigma = rules.sigma.as_ref().map(|set| sigma::Reader::new(Arc::clone(set), self.budget));
         }
         self.rules = Arc::clone(rules);
     }
@@ -226,13 +205,9 @@ impl Engine {
         // Sigma rules ask for the fields of an object by their names in it.
         if let Some(reader) = self.sigma.as_mut().filter(|_| mapping.format() == Format::Json) {
             for (start, line) in each_line(lines) {
-                let mut met = |number: &str, at: Option<Timestamp>| {
-                    if let Ok(number) = number.parse() {
-                        sink(RuleMatch { number, line: start, kind: "sigma", at: at.unwrap_or(now) });
-                    }
-                };
-                // A line that is none was counted where it was matched.
-                let _ = reader.line_at(line, Some(now), &mut |found| met(&found.rule.place, found.time));
+                reader.line(line, now, &mut |number, at| {
+                    sink(RuleMatch { number, line: start, kind: "sigma", at: at.unwrap_or(now) });
+                });
             }
         }
     }
@@ -289,7 +264,7 @@ impl Engine {
     }
 
     fn set_aside(&self) -> u64 {
-        self.sigma.as_ref().map_or(0, |reader| count(reader.set_aside().count()))
+        self.sigma.as_ref().map_or(0, sigma::Reader::set_aside)
     }
 
     /// What was left out so far.
@@ -320,30 +295,8 @@ impl Engine {
             };
             all.push((total, number, rule));
         }
-        if let (Some(reader), Some(sigma)) = (&self.sigma, &self.rules.sigma) {
-            for (cost, rule) in reader.costs().iter().zip(sigma.list()).filter(|(cost, _)| cost.evaluated > 0) {
-                let Ok(number) = rule.place.parse() else { continue };
-                let microseconds = cost.mean_nanoseconds() as f64 / 1e3;
-                let (evaluations, matches) = (cost.evaluated, cost.matched);
-                let slow = SlowRule { evaluations, matches, microseconds, ..SlowRule::default() };
-                all.push((microseconds * cost.evaluated as f64, number, slow));
-            }
-        }
+        all.extend(self.sigma.iter().flat_map(sigma::Reader::costs));
         all.sort_by(|one, other| other.0.total_cmp(&one.0));
         all.into_iter().take(SLOW_RULES_MAX).map(|(_, number, rule)| (number, rule)).collect()
-    }
-}
-
-/// A reader that times one event in some, and holds rules to the budget.
-fn reader(rules: Arc<shieldwall_sigma::rules::Rules>, budget: Option<Duration>) -> Reader {
-    let start = Instant::now();
-    let stopwatch = move || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let reader = Reader::new(rules).timed(Box::new(stopwatch));
-    match budget {
-        Some(budget) => reader.within(Budget {
-            nanoseconds_max: u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX),
-            timed_min: TIMED_MIN,
-        }),
-        None => reader,
     }
 }

@@ -8,9 +8,12 @@ use std::net::IpAddr;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::decode::{Decoder, Line, Memory};
 use crate::mapping::{Action, Format, Mapping, Reading};
 use crate::matcher::Hit;
 use crate::offer::{self, Offer};
+use crate::record::{self, Recorder};
+use crate::table::schemeless;
 use crate::value::{Kind, ValueRef, normal};
 use crate::watchlist::Watchlist;
 
@@ -21,14 +24,80 @@ const URL_PARTS_MAX: usize = 64;
 
 /// What a line's mapped paths hold: texts in one buffer, reused from line to line.
 #[derive(Default)]
-struct Extract {
+pub(crate) struct Extract {
     buffer: String,
     /// Node of the path tree, and where its text lies in `buffer`.
     found: Vec<(u32, usize, usize)>,
+    /// Whether fields that are told but not watched are wanted too.
+    told: bool,
 }
 
 impl Extract {
-    fn push(&mut self, node: u32, text: &str) {
+    /// One that takes told fields as well as watched ones.
+    pub(crate) fn telling() -> Self {
+        Self { told: true, ..Self::default() }
+    }
+
+    /// Lets go of the last line.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.found.clear();
+    }
+
+    /// Whether a text at this node is worth taking.
+    pub(crate) fn wants(&self, mapping: &Mapping, node: u32) -> bool {
+        !mapping.actions(node).is_empty() || (self.told && mapping.told_at(node).is_some())
+    }
+
+    /// What was found, in order: node and text.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.found.iter().map(|(node, from, to)| (*node, self.buffer.get(*from..*to).unwrap_or_default()))
+    }
+
+    /// Reads a line as JSON along the mapping's paths.
+    pub(crate) fn json(&mut self, mapping: &Mapping, line: &[u8]) -> Result<(), BadLine> {
+        let mut reader = serde_json::Deserializer::from_slice(line);
+        Walk { mapping, node: 0, root: true, out: self }
+            .deserialize(&mut reader)
+            .and_then(|()| reader.end())
+            .map_err(|_| BadLine)
+    }
+
+    /// Takes a line apart by a decoder, along the mapping's paths.
+    pub(crate) fn decoded(
+        &mut self,
+        mapping: &Mapping,
+        decoder: Decoder,
+        memory: &mut Memory,
+        line: &[u8],
+    ) -> Line {
+        let read = decoder.read(memory, line, &mut |key, text| {
+            if let Some(node) = mapping.child(0, key).filter(|node| self.wants(mapping, *node)) {
+                self.push(node, &String::from_utf8_lossy(text));
+            }
+        });
+        if read != Line::Event {
+            self.clear();
+        }
+        read
+    }
+
+    /// When the event says it was: of the paths that may say so, the first the mapping names.
+    pub(crate) fn time(&self, mapping: &Mapping) -> Option<&str> {
+        let mut time: Option<(u16, &str)> = None;
+        for (node, text) in self.found() {
+            for action in mapping.actions(node) {
+                if let Action::Time(rank) = action
+                    && time.is_none_or(|(best, _)| *rank < best)
+                {
+                    time = Some((*rank, text));
+                }
+            }
+        }
+        time.map(|(_, text)| text)
+    }
+
+    pub(crate) fn push(&mut self, node: u32, text: &str) {
         let from = self.buffer.len();
         self.buffer.push_str(text);
         self.found.push((node, from, self.buffer.len()));
@@ -41,6 +110,19 @@ impl Extract {
             self.found.push((node, from, self.buffer.len()));
         }
     }
+}
+
+/// When the event in `line` says it was, as written; `None` in text, or where it says nothing.
+pub fn event_time(mapping: &Mapping, line: &[u8]) -> Option<String> {
+    let mut extract = Extract::default();
+    let read = match mapping.format() {
+        Format::Json => extract.json(mapping, line).is_ok(),
+        Format::Decoded(decoder) => {
+            extract.decoded(mapping, decoder, &mut mapping.memory().clone(), line) == Line::Event
+        }
+        Format::Text => false,
+    };
+    extract.time(mapping).filter(|_| read).map(str::to_owned)
 }
 
 /// Walks the JSON along the mapping's paths.
@@ -64,7 +146,7 @@ impl Walk<'_> {
         if self.root {
             return Err(E::custom("a line is one JSON object"));
         }
-        if !self.mapping.actions(self.node).is_empty() {
+        if self.out.wants(self.mapping, self.node) {
             push(self.out, self.node);
         }
         Ok(())
@@ -94,8 +176,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.text(|out, node| out.push_shown(node, number))
     }
 
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
-        self.text(|_, _| {})
+    fn visit_bool<E: serde::de::Error>(self, is: bool) -> Result<(), E> {
+        self.text(|out, node| out.push(node, if is { "true" } else { "false" }))
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
@@ -159,6 +241,7 @@ pub(crate) struct BadLine;
 pub(crate) struct Judge {
     extract: Extract,
     hits: Hits,
+    memory: Memory,
     scratch: Vec<u8>,
     /// A name in normal form, and a URL being put together.
     name: Vec<u8>,
@@ -207,26 +290,38 @@ struct LookUp<'a> {
     field: u16,
     hits: &'a mut Hits,
     name: &'a mut Vec<u8>,
+    /// Told of every value, with the kinds it is told of.
+    recorder: Option<&'a mut dyn Recorder>,
+    recorded: u32,
 }
 
 impl Offer for LookUp<'_> {
     fn kinds(&self) -> u32 {
-        self.watchlist.kinds()
+        self.watchlist.kinds() | self.recorded
     }
 
     fn ipv4(&mut self, address: u32, port: Option<u16>, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv4(address);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist
             .find_ip(IpAddr::V4(address.into()), port, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn ipv6(&mut self, address: u128, port: Option<u16>, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv6(address);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist
             .find_ip(IpAddr::V6(address.into()), port, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn name(&mut self, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.name(shown.strip_suffix(b".").unwrap_or(shown));
+        }
         self.name.clear();
         if normal::domain(shown, self.name).is_ok() {
             let (field, hits) = (self.field, &mut *self.hits);
@@ -235,17 +330,30 @@ impl Offer for LookUp<'_> {
     }
 
     fn url(&mut self, normal: &[u8], shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.value(Kind::Url, schemeless(normal));
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist.find_url(normal, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn plain(&mut self, kind: Kind, normal: &[u8], shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder
+            && self.recorded & kind.bit() != 0
+        {
+            recorder.value(kind, normal);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist.find_plain(kind, normal, &mut |value, id| hits.push(id, field, value, shown));
     }
 }
 
 impl Judge {
+    /// Starts a new stream.
+    pub(crate) fn begin(&mut self, mapping: &Mapping) {
+        self.memory.clone_from(mapping.memory());
+    }
+
     /// Reads a line exactly and reports what is listed. Returns how many hits there were.
     ///
     /// # Errors
@@ -256,39 +364,78 @@ impl Judge {
         mapping: &Mapping,
         line: &[u8],
         offset: u64,
+        mut recorder: Option<&mut dyn Recorder>,
         sink: &mut dyn FnMut(&Hit<'_>),
     ) -> Result<usize, BadLine> {
+        let recorded = recorder.as_ref().map_or(0, |_| record::recorded(mapping.format()));
         self.hits.bytes.clear();
         self.hits.all.clear();
-        self.extract.buffer.clear();
-        self.extract.found.clear();
+        self.extract.clear();
         match mapping.format() {
             Format::Text => {
-                let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name: &mut self.name };
+                let mut to = LookUp {
+                    watchlist,
+                    field: 0,
+                    hits: &mut self.hits,
+                    name: &mut self.name,
+                    recorder: recorder.as_mut().map(|to| &mut **to as _),
+                    recorded,
+                };
                 offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
             }
-            Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(line);
-                Walk { mapping, node: 0, root: true, out: &mut self.extract }
-                    .deserialize(&mut reader)
-                    .and_then(|()| reader.end())
-                    .map_err(|_| BadLine)?;
-                self.look_up(watchlist, mapping);
+            Format::Decoded(decoder) => {
+                match self.extract.decoded(mapping, decoder, &mut self.memory, line) {
+                    Line::Event => {
+                        let recorder = recorder.as_mut().map(|to| &mut **to as _);
+                        self.look_up(watchlist, mapping, recorder, recorded);
+                    }
+                    Line::Aside => {}
+                    Line::Other => {
+                        let field = mapping.line_field();
+                        let mut to = LookUp {
+                            watchlist,
+                            field,
+                            hits: &mut self.hits,
+                            name: &mut self.name,
+                            recorder: recorder.as_mut().map(|to| &mut **to as _),
+                            recorded,
+                        };
+                        offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
+                    }
+                }
             }
+            Format::Json => {
+                if self.extract.json(mapping, line).is_err() {
+                    if let Some(recorder) = recorder {
+                        recorder.end(false);
+                    }
+                    return Err(BadLine);
+                }
+                self.look_up(watchlist, mapping, recorder.as_mut().map(|to| &mut **to as _), recorded);
+            }
+        }
+        if let Some(recorder) = recorder {
+            recorder.end(true);
         }
         self.report(mapping, line, offset, sink);
         Ok(self.hits.all.len())
     }
 
-    fn look_up(&mut self, watchlist: &Watchlist, mapping: &Mapping) {
-        let Self { extract, hits, scratch, name, url } = self;
+    fn look_up<'a>(
+        &'a mut self,
+        watchlist: &'a Watchlist,
+        mapping: &Mapping,
+        recorder: Option<&'a mut dyn Recorder>,
+        recorded: u32,
+    ) {
+        let Self { extract, hits, scratch, name, url, .. } = self;
         let text = |from: usize, to: usize| extract.buffer.as_bytes().get(from..to).unwrap_or_default();
         let found = || {
             extract.found.iter().flat_map(|(node, from, to)| {
                 mapping.actions(*node).iter().map(move |action| (*action, text(*from, *to)))
             })
         };
-        let mut to = LookUp { watchlist, field: 0, hits, name };
+        let mut to = LookUp { watchlist, field: 0, hits, name, recorder, recorded };
         for (action, text) in found() {
             let Action::Field { field, endpoint } = action else { continue };
             let Some(reading) = mapping.field(field).map(|field| field.reading) else { continue };
@@ -327,16 +474,7 @@ impl Judge {
         if self.hits.all.is_empty() {
             return;
         }
-        let mut time: Option<(u16, &str)> = None;
-        for (node, from, to) in &self.extract.found {
-            for action in mapping.actions(*node) {
-                if let Action::Time(rank) = action
-                    && time.is_none_or(|(best, _)| *rank < best)
-                {
-                    time = self.extract.buffer.get(*from..*to).map(|text| (*rank, text));
-                }
-            }
-        }
+        let time = self.extract.time(mapping);
         let bytes = |(from, to): (usize, usize)| self.hits.bytes.get(from..to).unwrap_or_default();
         for hit in &self.hits.all {
             sink(&Hit {
@@ -344,7 +482,7 @@ impl Judge {
                 field: mapping.field(hit.field).map_or("", |field| field.path.as_str()),
                 value: ValueRef { kind: hit.kind, bytes: bytes(hit.value) },
                 observed: bytes(hit.observed),
-                observed_time: time.map(|(_, text)| text),
+                observed_time: time,
                 offset,
                 line,
             });

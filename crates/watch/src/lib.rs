@@ -47,14 +47,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod decode;
 mod exact;
 pub mod generate;
 mod hash;
 pub mod mapping;
 pub mod matcher;
+pub mod observed;
 mod offer;
 pub mod pattern;
 pub mod reach;
+pub mod record;
+pub mod rules;
 mod simd;
 mod table;
 mod text;

@@ -5,7 +5,10 @@
 //! lines have arrived by then), and a line with a likely value, or one the scan cannot judge, is read exactly.
 
 mod batch;
+mod decoded;
 mod scan;
+
+pub use crate::exact::event_time;
 
 use std::sync::Arc;
 
@@ -13,6 +16,7 @@ use shieldwall_model::limits::EVENT_BYTES_MAX;
 
 use crate::exact::Judge;
 use crate::mapping::{Format, Mapping};
+use crate::record::Recorder;
 use crate::value::ValueRef;
 use crate::watchlist::Watchlist;
 
@@ -107,7 +111,7 @@ pub type Sink<'a> = dyn FnMut(&Hit<'_>) + 'a;
 impl Matcher {
     /// A matcher at the start of a stream.
     pub fn new(watchlist: Arc<Watchlist>, mapping: Arc<Mapping>) -> Self {
-        Self {
+        let mut matcher = Self {
             watchlist,
             mapping,
             mode: Mode::Scan,
@@ -117,7 +121,9 @@ impl Matcher {
             batch: Batch::default(),
             judge: Judge::default(),
             stats: Stats::default(),
-        }
+        };
+        matcher.begin();
+        matcher
     }
 
     /// The same, in another mode.
@@ -147,9 +153,25 @@ impl Matcher {
         self.stats
     }
 
+    /// Starts a new stream of the same format: what a decoder remembered of the last one is forgotten.
+    pub fn begin(&mut self) {
+        self.batch.memory.clone_from(self.mapping.memory());
+        self.judge.begin(&self.mapping);
+    }
+
     /// Takes the next block of the stream, cut anywhere. Blocks of 64 KiB to 1 MiB are best. Hits of every line that
     /// is complete now are handed to `sink`, in order of lines.
     pub fn feed(&mut self, block: &[u8], sink: &mut Sink<'_>) {
+        self.feed_recording(block, None, sink);
+    }
+
+    /// As [`Self::feed`], and tells `recorder` of every value in those lines, listed or not.
+    pub fn feed_recording(
+        &mut self,
+        block: &[u8],
+        mut recorder: Option<&mut dyn Recorder>,
+        sink: &mut Sink<'_>,
+    ) {
         self.stats.bytes += block.len() as u64;
         let mut block = block;
         if self.skipping || !self.carry.is_empty() {
@@ -162,21 +184,26 @@ impl Matcher {
             } else {
                 let mut line = std::mem::take(&mut self.carry);
                 line.extend_from_slice(head);
-                self.run(&line, sink);
+                self.run(&line, recorder.as_mut().map(|to| &mut **to as _), sink);
                 line.clear();
                 self.carry = line;
             }
         }
         let whole = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
         let (lines, rest) = block.split_at_checked(whole).unwrap_or((block, &[]));
-        self.run(lines, sink);
+        self.run(lines, recorder, sink);
         self.keep(rest);
     }
 
     /// Takes what is left as the last line, though no line feed ended it, and returns the final figures.
     pub fn finish(&mut self, sink: &mut Sink<'_>) -> Stats {
+        self.finish_recording(None, sink)
+    }
+
+    /// As [`Self::finish`], and tells `recorder` of every value in that line.
+    pub fn finish_recording(&mut self, recorder: Option<&mut dyn Recorder>, sink: &mut Sink<'_>) -> Stats {
         let line = std::mem::take(&mut self.carry);
-        self.run(&line, sink);
+        self.run(&line, recorder, sink);
         self.skipping = false;
         self.stats
     }
@@ -204,7 +231,7 @@ impl Matcher {
     }
 
     /// Matches complete lines.
-    fn run(&mut self, lines: &[u8], sink: &mut Sink<'_>) {
+    fn run(&mut self, lines: &[u8], recorder: Option<&mut dyn Recorder>, sink: &mut Sink<'_>) {
         if lines.is_empty() {
             return;
         }
@@ -216,17 +243,23 @@ impl Matcher {
             &mut self.batch,
             &mut self.judge,
             &mut self.stats,
+            recorder.map(|to| to as _),
             sink,
         );
         match (self.mode, self.mapping.format()) {
             (Mode::Exact, _) => scan::exact(&mut pass),
             (Mode::Scan, Format::Json) => scan::json(&mut pass),
             (Mode::Scan, Format::Text) => scan::text(&mut pass),
+            (Mode::Scan, Format::Decoded(decoder)) => decoded::scan(&mut pass, decoder),
         }
         pass.flush();
         self.offset += lines.len() as u64;
     }
 }
 
+#[cfg(test)]
+mod decoded_tests;
+#[cfg(test)]
+mod record_tests;
 #[cfg(test)]
 mod tests;

@@ -125,7 +125,10 @@ mod tests {
     #[test]
     fn a_report_speaks_for_whole_messages_and_one_that_comes_again_counts_once() {
         let (mut gathered, start) = (gathered(), Instant::now());
-        assert_eq!(gathered.begin(&mut block(&[7, 8, 9])).iter().map(|one| one.2).collect::<Vec<_>>(), [true; 3]);
+        assert_eq!(
+            gathered.begin(&mut block(&[7, 8, 9])).iter().map(|one| one.2).collect::<Vec<_>>(),
+            [true; 3]
+        );
         for message in [7, 7, 9] {
             assert!(gathered.add(seen(1, message)));
         }
@@ -157,6 +160,9 @@ mod tests {
         gathered.begin(&mut block(&[3]));
         gathered.add(seen(2, 3));
         assert!(!gathered.is_due(after(199), false) && gathered.is_due(after(200), false));
-        assert!(!gathered.fits(&Block { stream: "EVE@2".into(), ..block(&[1]) }), "another stream waits for that");
+        assert!(
+            !gathered.fits(&Block { stream: "EVE@2".into(), ..block(&[1]) }),
+            "another stream waits for that"
+        );
     }
 }

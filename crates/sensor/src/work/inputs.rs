@@ -1,31 +1,36 @@
 //! What is read: files, standard input and streams, each as blocks of whole lines.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Instant;
 
 use async_nats::Subject;
 use shieldwall_watch::mapping::Mappings;
-use shieldwall_watch::watchlist::LiveWatchlist;
 use tokio::runtime::Handle;
 
 use super::WorkError;
 use super::gathered::Gathered;
 use crate::config::{Config, Input, InputSource};
+use crate::feed::Feed;
 use crate::follow::{FollowError, Follower, Position, Progress};
-use crate::lines::{Filled, LineBuffer};
 use crate::matching::Matching;
+use crate::memory::Remembering;
 use crate::nats::{Block, Tap};
+use crate::rules::Armed;
 
-/// How many blocks of standard input are read ahead.
-const STDIN_BLOCKS: usize = 4;
+/// How much of a file's start is looked at for a header, when it is read on from later, in bytes.
+const HEAD_BYTES: u64 = 64 * 1024;
 
 /// One input with what is known of it.
 pub(super) struct InputAtWork {
     pub(super) name: String,
     source: Source,
     pub(super) matching: Matching,
+    remembering: Remembering,
     /// What was seen and is told for whole messages, for a stream.
     pub(super) gathered: Option<Gathered>,
     /// Lines passed over because they were too long, so far.
@@ -36,12 +41,16 @@ pub(super) struct InputAtWork {
 
 enum Source {
     File(Box<Follower>),
-    Stdin { blocks: Receiver<(Vec<u8>, u64)>, ended: bool },
+    Fed(Feed),
     Stream { tap: Tap, held: Option<Block> },
 }
 
 /// Each message's end in the lines, its number, and whether it is new.
 pub(super) type Messages = Vec<(usize, u64, bool)>;
+
+/// What was read, and the parts of the input that go on from there.
+pub(super) type Parts<'a> =
+    (Option<Read<'a>>, &'a mut Matching, Option<&'a mut Gathered>, &'a mut Remembering);
 
 /// What was read.
 pub(super) struct Read<'a> {
@@ -58,41 +67,48 @@ impl InputAtWork {
         positions: &[Position],
         config: &Config,
         mappings: &Arc<Mappings>,
-        live: &LiveWatchlist,
+        armed: &Armed,
         runtime: Option<&Handle>,
     ) -> Result<Self, WorkError> {
         let name = input.source.to_string();
-        let matching = Matching::new(&input.format, mappings, live.current())
+        let mut matching = Matching::new(&input.format, mappings, Arc::clone(&armed.list))
             .map_err(|source| WorkError::Mapping { input: name.clone(), source: Box::new(source) })?;
         let mut gathered = None;
         let source = match &input.source {
-            InputSource::File(path) => Source::File(Box::new(Follower::new(path, positions, config.once)?)),
-            InputSource::Stdin => Source::Stdin { blocks: read_stdin(), ended: false },
+            InputSource::File(path) => match Feed::packed(path, positions, config.decoder.as_deref())? {
+                Some(feed) => Source::Fed(feed),
+                None => {
+                    if !positions.is_empty() {
+                        matching.begin_with(&head(path));
+                    }
+                    Source::File(Box::new(Follower::new(path, positions, config.once)?))
+                }
+            },
+            InputSource::Stdin => Source::Fed(Feed::stdin()),
+            InputSource::Syslog(listen) => Source::Fed(Feed::listen(listen)?),
             InputSource::Nats(stream) => {
                 let runtime = runtime.ok_or_else(|| WorkError::Unread { input: name.clone() })?;
                 gathered = Some(Gathered::new(config));
                 Source::Stream { tap: Tap::open(stream.clone(), runtime), held: None }
             }
         };
-        Ok(Self { name, source, matching, gathered, skipped_lines: 0, problem: None })
+        let remembering = Remembering::of(&name);
+        Ok(Self { name, source, matching, remembering, gathered, skipped_lines: 0, problem: None })
     }
 
     /// How far its files were read; for files alone.
     pub(super) fn positions(&self) -> Option<Vec<Position>> {
         match &self.source {
             Source::File(follower) => Some(follower.positions()),
-            Source::Stdin { .. } | Source::Stream { .. } => None,
+            Source::Fed(feed) => feed.has_place().then(|| feed.positions()),
+            Source::Stream { .. } => None,
         }
     }
 
     /// Reads on, and hands out the parts that go on from there. `None` for what is read when the input cannot be read
     /// at the moment.
-    pub(super) fn read(
-        &mut self,
-        now: Instant,
-        once: bool,
-    ) -> Result<(Option<Read<'_>>, &mut Matching, Option<&mut Gathered>), FollowError> {
-        let Self { name, source, matching, gathered, skipped_lines, problem } = self;
+    pub(super) fn read(&mut self, now: Instant, once: bool) -> Result<Parts<'_>, FollowError> {
+        let Self { name, source, matching, remembering, gathered, skipped_lines, problem } = self;
         let read = match source {
             Source::File(follower) => match follower.step(now) {
                 Ok(Progress::Lines) => Some(lines(follower, false)),
@@ -109,14 +125,16 @@ impl InputAtWork {
                     None
                 }
             },
-            Source::Stdin { blocks, ended } => {
-                let (mut block, mut skipped) = (Vec::new(), *skipped_lines);
-                match blocks.try_recv() {
-                    Ok(found) => (block, skipped) = found,
-                    Err(TryRecvError::Disconnected) => *ended = true,
-                    Err(TryRecvError::Empty) => {}
+            Source::Fed(feed) => {
+                let block = feed.next().unwrap_or_default();
+                let over = feed.ended();
+                *problem = feed.problem();
+                if let (true, true, Some(problem)) = (once, over, &problem) {
+                    let source = std::io::Error::other(problem.clone());
+                    return Err(FollowError::Io { path: name.as_str().into(), source });
                 }
-                Some(Read { lines: block.into(), messages: None, skipped_lines: skipped, over: *ended })
+                let skipped_lines = *skipped_lines + block.skipped;
+                Some(Read { lines: block.lines.into(), messages: None, skipped_lines, over })
             }
             Source::Stream { tap, held } => {
                 *problem = tap.problem();
@@ -136,7 +154,23 @@ impl InputAtWork {
                 Some(read)
             }
         };
-        Ok((read, matching, gathered.as_mut()))
+        Ok((read, matching, gathered.as_mut(), remembering))
+    }
+
+    /// Messages that found no room, since the last call.
+    pub(super) fn take_dropped(&self) -> u64 {
+        match &self.source {
+            Source::Fed(feed) => feed.take_dropped(),
+            Source::File(_) | Source::Stream { .. } => 0,
+        }
+    }
+
+    /// Where it listens, if it does.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match &self.source {
+            Source::Fed(feed) => feed.address(),
+            Source::File(_) | Source::Stream { .. } => None,
+        }
     }
 
     /// Whether messages wait for a report to go out first.
@@ -157,28 +191,11 @@ fn lines(follower: &Follower, over: bool) -> Read<'_> {
     Read { lines: Cow::Borrowed(follower.lines()), messages: None, skipped_lines, over }
 }
 
-/// Reads standard input on a thread of its own, because reading it cannot be interrupted. What was read and not
-/// reported is lost with a crash: a pipe cannot be read twice.
-fn read_stdin() -> Receiver<(Vec<u8>, u64)> {
-    let (to, blocks) = sync_channel(STDIN_BLOCKS);
-    std::thread::spawn(move || {
-        let (mut input, mut lines) = (std::io::stdin().lock(), LineBuffer::default());
-        loop {
-            let found = match lines.fill(&mut input) {
-                Ok(Filled::Lines(bytes)) => Some(bytes),
-                Ok(Filled::Skipped(_) | Filled::Partial) => continue,
-                Ok(Filled::End) => None,
-                Err(error) => {
-                    tracing::error!(%error, "standard input cannot be read");
-                    None
-                }
-            };
-            let last = found.is_none();
-            let bytes = found.or_else(|| lines.last_line()).unwrap_or(0);
-            if to.send((lines.first(bytes).to_vec(), lines.skipped_lines())).is_err() || last {
-                return;
-            }
-        }
-    });
-    blocks
+/// The start of a file, as far as there is one.
+fn head(path: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    if let Ok(file) = File::open(path) {
+        let _ = file.take(HEAD_BYTES).read_to_end(&mut head);
+    }
+    head
 }
