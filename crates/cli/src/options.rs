@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, evtx, feed, generate, hub, link, mapping, matching, member, peer,
-    rebuild, restore, search, sensor, token, user, verify,
+    backup, bench, completions, dump, evtx, feed, generate, hub, link, mapping, matching, member, pattern,
+    peer, rebuild, restore, search, sensor, token, user, verify,
 };
 use crate::demo;
 
@@ -80,6 +80,7 @@ pub(crate) enum Command {
     Mapping(mapping::MappingArgs),
     #[command(name = shieldwall_sensor::evtx::COMMAND)]
     DecodeEvtx(evtx::EvtxArgs),
+    Pattern(pattern::PatternArgs),
     Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),

@@ -9,6 +9,13 @@ use shieldwall_model::limits::{PATTERN_BYTES_MAX, PATTERN_NODES_MAX};
 use super::PatternError;
 use super::lexer::{Token, What, tokens};
 
+/// Words the grammar keeps for itself: as a type, property or key they are quoted.
+#[rustfmt::skip]
+const KEYWORDS: [&str; 19] = [
+    "AND", "OR", "NOT", "FOLLOWEDBY", "LIKE", "MATCHES", "ISSUPERSET", "ISSUBSET", "EXISTS", "LAST", "IN",
+    "START", "STOP", "SECONDS", "true", "false", "WITHIN", "REPEATS", "TIMES",
+];
+
 /// Deepest nesting of parentheses.
 const DEPTH_MAX: usize = 64;
 
@@ -63,6 +70,16 @@ pub enum Comparison {
     Or(Vec<Comparison>),
 }
 
+impl Comparison {
+    /// Where it starts, in bytes.
+    pub fn at(&self) -> usize {
+        match self {
+            Self::Test(test) => test.at,
+            Self::And(all) | Self::Or(all) => all.first().map_or(0, Self::at),
+        }
+    }
+}
+
 /// One comparison: `path operator literal`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Test {
@@ -70,11 +87,11 @@ pub struct Test {
     pub at: usize,
     /// What is compared.
     pub path: ObjectPath,
-    /// `NOT` before the operator (or `!=`).
+    /// `NOT` before the operator (or `!=`, or before `EXISTS`).
     pub negated: bool,
     /// The operator.
     pub operator: Operator,
-    /// What it is compared with: one literal, or the set of `IN`; empty for `EXISTS`.
+    /// What it is compared with: one literal, or the set of `IN` (which may be empty); none for `EXISTS`.
     pub literals: Vec<(usize, Literal)>,
 }
 
@@ -151,6 +168,15 @@ pub enum Step {
     Index(i64),
     /// `[*]`.
     Any,
+}
+
+impl ObjectPath {
+    /// Reads a path that stands by itself; `None` if it is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut reader = Reader { tokens: tokens(text).ok()?, next: 0, nodes: 0, depth: 0 };
+        let path = reader.path().ok()?;
+        (*reader.peek() == What::End).then_some(path)
+    }
 }
 
 impl fmt::Display for ObjectPath {
@@ -281,6 +307,7 @@ impl Reader {
     }
 
     fn qualified(&mut self) -> Read<Observation> {
+        let mut once = None;
         let mut of = if self.sign("(") {
             self.deeper()?;
             let inner = self.followed_by()?;
@@ -290,51 +317,63 @@ impl Reader {
         } else if self.sign("[") {
             let inner = self.comparison_or()?;
             self.need("]")?;
+            once = Some([false; 3]);
             Observation::Test(inner)
         } else {
             return Err(self.expected("\"[\" or \"(\""));
         };
-        loop {
-            let at = self.at();
-            let by = if self.keyword("WITHIN") {
-                let seconds = match self.take() {
-                    What::Int(number) if number > 0 => number as f64,
-                    What::Float(number) if number > 0.0 => number,
-                    _ => {
-                        return Err(PatternError::Invalid {
-                            at,
-                            why: "WITHIN needs a number above zero".into(),
-                        });
-                    }
-                };
-                self.need_keyword("SECONDS")?;
-                Qualifier::Within(seconds)
-            } else if self.keyword("REPEATS") {
-                let times = match self.take() {
-                    What::Int(number) if number > 0 => number.unsigned_abs(),
-                    _ => {
-                        return Err(PatternError::Invalid {
-                            at,
-                            why: "REPEATS needs a whole number above zero".into(),
-                        });
-                    }
-                };
-                self.need_keyword("TIMES")?;
-                Qualifier::Repeats(times)
-            } else if self.keyword("START") {
-                let start = self.timestamp()?;
-                self.need_keyword("STOP")?;
-                let stop = self.timestamp()?;
-                if start >= stop {
-                    return Err(PatternError::Invalid { at, why: "STOP must be later than START".into() });
-                }
-                Qualifier::StartStop(start, stop)
-            } else {
-                return Ok(of);
+        while let Some((by, at)) = self.qualifier()? {
+            let which = match by {
+                Qualifier::Within(_) => 0,
+                Qualifier::Repeats(_) => 1,
+                Qualifier::StartStop(..) => 2,
             };
+            // Each sort once behind a test; a group in parentheses may be qualified again.
+            if let Some(seen) = once.as_mut().and_then(|seen| seen.get_mut(which))
+                && std::mem::replace(seen, true)
+            {
+                let why = "a test has at most one WITHIN, one REPEATS and one START … STOP".into();
+                return Err(PatternError::Invalid { at, why });
+            }
             self.node()?;
             of = Observation::Qualified { of: Box::new(of), by, at };
         }
+        Ok(of)
+    }
+
+    /// One qualifier and where it starts, if there is one here.
+    fn qualifier(&mut self) -> Read<Option<(Qualifier, usize)>> {
+        let at = self.at();
+        let by = if self.keyword("WITHIN") {
+            let seconds = match self.take() {
+                What::Int(number) if number > 0 => number as f64,
+                What::Float(number) if number > 0.0 => number,
+                _ => {
+                    return Err(PatternError::Invalid { at, why: "WITHIN needs a number above zero".into() });
+                }
+            };
+            self.need_keyword("SECONDS")?;
+            Qualifier::Within(seconds)
+        } else if self.keyword("REPEATS") {
+            let times = match self.take() {
+                What::Int(number) if number > 0 => number.unsigned_abs(),
+                _ => {
+                    return Err(PatternError::Invalid {
+                        at,
+                        why: "REPEATS needs a whole number above zero".into(),
+                    });
+                }
+            };
+            self.need_keyword("TIMES")?;
+            Qualifier::Repeats(times)
+        } else if self.keyword("START") {
+            let start = self.timestamp()?;
+            self.need_keyword("STOP")?;
+            Qualifier::StartStop(start, self.timestamp()?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some((by, at)))
     }
 
     fn timestamp(&mut self) -> Read<String> {
@@ -366,11 +405,14 @@ impl Reader {
         }
         self.node()?;
         let at = self.at();
-        if matches!(self.peek(), What::Name(word) if word == "EXISTS") {
-            self.next += 1;
+        let absent = self.keyword("NOT");
+        if self.keyword("EXISTS") {
             let path = self.path()?;
-            let test = Test { at, path, negated: false, operator: Operator::Exists, literals: Vec::new() };
+            let test = Test { at, path, negated: absent, operator: Operator::Exists, literals: Vec::new() };
             return Ok(Comparison::Test(test));
+        }
+        if absent {
+            return Err(self.expected("EXISTS; before another operator, NOT stands behind the path"));
         }
         let path = self.path()?;
         let mut negated = self.keyword("NOT");
@@ -406,11 +448,22 @@ impl Reader {
                 why: format!("{} needs a string", operator.as_str()),
             });
         }
+        let ordered = matches!(
+            operator,
+            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual
+        );
+        if let Some((at, _)) = literals.iter().find(|(_, l)| ordered && matches!(l, Literal::Bool(_))) {
+            let why = "true and false have no order: compare them with = or !=".into();
+            return Err(PatternError::Invalid { at: *at, why });
+        }
         Ok(Comparison::Test(Test { at, path, negated, operator, literals }))
     }
 
     fn set(&mut self) -> Read<Vec<(usize, Literal)>> {
         self.need("(")?;
+        if self.sign(")") {
+            return Ok(Vec::new());
+        }
         let mut all = vec![self.literal()?];
         while self.sign(",") {
             all.push(self.literal()?);
@@ -437,8 +490,9 @@ impl Reader {
     }
 
     fn path(&mut self) -> Read<ObjectPath> {
-        let What::Name(object) = self.peek().clone() else {
-            return Err(self.expected("an object path such as domain-name:value"));
+        let object = match self.peek() {
+            What::Name(name) if !KEYWORDS.contains(&name.as_str()) => name.clone(),
+            _ => return Err(self.expected("an object path such as domain-name:value")),
         };
         self.next += 1;
         self.need(":")?;
@@ -462,6 +516,9 @@ impl Reader {
 
     fn step(&mut self) -> Read<Step> {
         let key = match self.peek() {
+            What::Name(name) if KEYWORDS.contains(&name.as_str()) => {
+                return Err(self.expected(&format!("a property; a keyword is quoted, as '{name}'")));
+            }
             What::Name(name) if !name.contains('-') => name.clone(),
             What::Text(text) => text.clone(),
             What::Name(_) => {
