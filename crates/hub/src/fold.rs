@@ -3,7 +3,6 @@
 //! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
 //! and in the crates it calls; the ledger stores what comes out without looking inside.
 
-use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -19,11 +18,12 @@ use shieldwall_exchange::entries::{
 };
 use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
 use shieldwall_exchange::stix::{self, Object};
-use shieldwall_ledger::views::{Edge, ObjectRow};
+use shieldwall_ledger::views::{Edge, Key, ObjectRow};
 use shieldwall_ledger::{Entry, Fold, FoldError, Views, Words};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, MemberId, ObjectId, WarningId};
 use shieldwall_model::time::Timestamp;
+use shieldwall_watch::value::Value;
 
 pub use self::indicator::{IndicatorState, Life, WatchedValue};
 
@@ -205,6 +205,23 @@ fn object_of(body: &[u8]) -> Option<Object> {
     stix::read_bundle(body).ok()?.accepted.into_iter().next()
 }
 
+/// What an entry that shares an object says, read once: by whoever takes it in, away from the one writer, or by the
+/// fold of an entry from the log.
+pub(crate) struct Said {
+    pub(crate) object: Object,
+    keys: Vec<Key>,
+    /// What an indicator is to be matched by, or why it is not.
+    watched: Result<Vec<Value>, String>,
+}
+
+impl Said {
+    /// Of the object that `body` holds.
+    pub(crate) fn of(object: Object, body: &[u8]) -> Self {
+        let (keys, watched) = (correlation::keys_of(&object, body), indicator::watched(&object));
+        Self { object, keys, watched }
+    }
+}
+
 /// The same object, wherever it was read; remarks made on its way in are not part of it.
 fn same(one: &Object, other: &Object) -> bool {
     let placed = |object: &Object| Object { index: 0, bytes: 0..0, warnings: Vec::new(), ..object.clone() };
@@ -219,11 +236,16 @@ fn share(
     views: &mut Views<'_>,
 ) -> Result<(), FoldError> {
     // Whoever took it in has read it just now, and reads it as it is read here.
-    let object = match entry.known::<Object>() {
-        Some(object) => Some(Cow::Borrowed(object)),
-        None => object_of(body).map(Cow::Owned),
+    let read;
+    let said = match entry.known::<Said>() {
+        Some(said) => said,
+        None => {
+            let Some(object) = object_of(body) else { return Ok(()) };
+            read = Said::of(object, body);
+            &read
+        }
     };
-    let Some(object) = object.as_deref() else { return Ok(()) };
+    let object = &said.object;
     debug_assert!(object_of(body).is_some_and(|read| same(&read, object)), "what is known is what is read");
     let (group, id) = (entry.group, object.id.as_str());
     let known = views.latest_object(group, id)?;
@@ -231,20 +253,20 @@ fn share(
         // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
         return Ok(());
     }
-    let new = views.put_object_of(&row(object), owner)?;
-    if new {
-        views.put_keys(id, object.version, &correlation::keys_of(object, body))?;
+    let put = views.put_object_of(&row(object), owner)?;
+    if let Some(put) = put {
+        views.put_keys(put, &said.keys)?;
     }
     // What was taken back is known by its last version; whatever comes after is in use alone.
     let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
-    if !new || !newest {
+    if put.is_none() || !newest {
         return Ok(());
     }
     if known.is_some() {
         views.delete_edges(group, id)?;
     }
     put_edges(object, views)?;
-    indicator::put(entry, object, known.is_some(), views)?;
+    indicator::put(entry, said, known.is_some(), views)?;
     indicator::said_of(entry, object, owner, body, views)?;
     if let Some(relationship) =
         object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)

@@ -7,7 +7,7 @@
 mod postings;
 mod rows;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use shieldwall_model::id::{GroupId, MemberId};
@@ -94,11 +94,22 @@ pub struct Views<'a> {
     entry: Option<&'a Entry>,
     /// The number of the group asked for last.
     numbered: Cell<Option<(GroupId, i64)>>,
+    /// Of the entry's own group, the object asked for last, if the group has nothing of it.
+    absent: RefCell<Option<String>>,
+}
+
+/// A version of an object that was just put.
+#[derive(Clone, Copy, Debug)]
+pub struct Put {
+    group: i64,
+    row: i64,
+    /// Whether it is the only version of its object, and so the latest.
+    alone: bool,
 }
 
 impl<'a> Views<'a> {
     pub(crate) fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
-        Self { connection, entry, numbered: Cell::new(None) }
+        Self { connection, entry, numbered: Cell::new(None), absent: RefCell::new(None) }
     }
 
     fn entry(&self) -> Result<&'a Entry, ViewsError> {
@@ -106,12 +117,12 @@ impl<'a> Views<'a> {
     }
 
     /// Indexes the object that is the body of the entry being folded, for that entry's group. Whose it is, when it
-    /// was added and where its bytes lie are taken from the entry. False, and nothing changed, when the group has this
+    /// was added and where its bytes lie are taken from the entry. `None`, and nothing changed, when the group has this
     /// version already; a version that was withdrawn is in use again, as of this entry.
     ///
     /// # Errors
     /// [`ViewsError`].
-    pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+    pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<Option<Put>, ViewsError> {
         let owner = self.entry()?.author.member;
         self.put_object_of(object, owner)
     }
@@ -124,12 +135,12 @@ impl<'a> Views<'a> {
         &mut self,
         object: &ObjectRow<'_>,
         owner: Option<MemberId>,
-    ) -> Result<bool, ViewsError> {
-        let Some((group, _, alone)) = self.put_row(object, owner, 0)? else { return Ok(false) };
-        if !alone {
-            self.rank(group, object)?;
+    ) -> Result<Option<Put>, ViewsError> {
+        let Some(put) = self.put_row(object, owner, 0)? else { return Ok(None) };
+        if !put.alone {
+            self.rank(put.group, object)?;
         }
-        Ok(true)
+        Ok(Some(put))
     }
 
     /// Indexes the version that says that an object of the group was taken back: the latest one, and withdrawn like the
@@ -139,7 +150,7 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_revocation(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
-        let Some((group, row, _)) = self.put_row(object, self.entry()?.author.member, 2)? else {
+        let Some(Put { group, row, .. }) = self.put_row(object, self.entry()?.author.member, 2)? else {
             return Ok(false);
         };
         self.connection
@@ -148,20 +159,23 @@ impl<'a> Views<'a> {
         Ok(true)
     }
 
-    /// The group's number, the row that was put, and whether it is the object's only one; `None` when the version is there already.
+    /// Puts a version; `None` when it is there already.
     fn put_row(
         &self,
         object: &ObjectRow<'_>,
         owner: Option<MemberId>,
         withdrawn: i64,
-    ) -> Result<Option<(i64, i64, bool)>, ViewsError> {
+    ) -> Result<Option<Put>, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
         // Nearly every object is new: it is its own first and latest version, and nothing need be ranked.
-        let new: bool = self
-            .connection
-            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM objects WHERE grp = ?1 AND id = ?2)")?
-            .query_row(params![group, object.id], |row| row.get(0))?;
+        let new = match self.absent.take() {
+            Some(id) if id == object.id => true,
+            _ => self
+                .connection
+                .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM objects WHERE grp = ?1 AND id = ?2)")?
+                .query_row(params![group, object.id], |row| row.get(0))?,
+        };
         let alone = new && withdrawn == 0;
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
@@ -192,7 +206,7 @@ impl<'a> Views<'a> {
             ],
             |row| row.get(0),
         );
-        Ok(row.optional()?.map(|row| (group, row, alone)))
+        Ok(row.optional()?.map(|row| Put { group, row, alone }))
     }
 
     /// Keeps the first and latest flags.
@@ -228,11 +242,15 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn latest_object(&self, group: GroupId, id: &str) -> Result<Option<ObjectRecord>, ViewsError> {
+        // Withdrawn versions keep `latest`, so where there is none there is no version at all.
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {OBJECT_COLUMNS} FROM objects o JOIN groups g ON g.grp = o.grp
              WHERE g.uuid = ?1 AND o.id = ?2 AND o.latest = 1"
         ))?;
-        Ok(statement.query_row(params![group.uuid().into_bytes(), id], object_from).optional()?)
+        let found = statement.query_row(params![group.uuid().into_bytes(), id], object_from).optional()?;
+        let absent = found.is_none() && self.entry.is_some_and(|entry| entry.group == group);
+        *self.absent.borrow_mut() = absent.then(|| id.to_owned());
+        Ok(found)
     }
 
     /// Marks every version of an object in a group as revoked: still served, but no longer advice. True if it was there.
