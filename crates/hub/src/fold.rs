@@ -3,6 +3,7 @@
 //! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
 //! and in the crates it calls; the ledger stores what comes out without looking inside.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -18,10 +19,11 @@ use shieldwall_exchange::entries::{
 };
 use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
 use shieldwall_exchange::stix::{self, Object};
-use shieldwall_ledger::views::{Edge, Key, ObjectRow};
+use shieldwall_ledger::views::{Edge, Key, ObjectRow, Put};
 use shieldwall_ledger::{Entry, Fold, FoldError, Views, Words};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, MemberId, ObjectId, WarningId};
+use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
 use shieldwall_watch::value::Value;
 
@@ -47,7 +49,7 @@ pub const TAXII_ANSWERED: &str = "taxii.answered";
 const INDICATES: &str = "indicates";
 
 /// Raise this when the same entries would fold to other views: they are then rebuilt on opening.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Collections of documents in the views.
 pub mod collection {
@@ -259,13 +261,11 @@ fn share(
     }
     // What was taken back is known by its last version; whatever comes after is in use alone.
     let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
-    if put.is_none() || !newest {
-        return Ok(());
-    }
+    let Some(put) = put.filter(|_| newest) else { return Ok(()) };
     if known.is_some() {
         views.delete_edges(group, id)?;
     }
-    put_edges(object, views)?;
+    put_edges(object, put, views)?;
     indicator::put(entry, said, known.is_some(), views)?;
     indicator::said_of(entry, object, owner, body, views)?;
     if let Some(relationship) =
@@ -300,19 +300,25 @@ fn row(object: &Object) -> ObjectRow<'_> {
     }
 }
 
-/// Keeps what an object points to: a relationship's two ends, and any object's references.
-fn put_edges(object: &Object, views: &mut Views<'_>) -> Result<(), FoldError> {
-    let via = object.id.as_str();
+/// Keeps what an object points to: a relationship's two ends, and any object's references but that to a TLP label, which
+/// stands in its row and would make neighbours of all the alliance holds.
+fn put_edges(object: &Object, put: Put, views: &mut Views<'_>) -> Result<(), FoldError> {
     if let Some(relationship) = &object.relationship {
-        let (source, target) = (relationship.source.as_str(), relationship.target.as_str());
-        views.put_edge(&Edge { source, target, label: &relationship.label, via })?;
+        let (source, target) = (Some(relationship.source.as_str()), relationship.target.as_str());
+        views.put_edge(put, &Edge { source, target, label: &relationship.label })?;
     }
+    let mut kept = BTreeSet::new();
     for reference in &object.references {
-        if object.relationship.is_some() && matches!(&*reference.property, "source_ref" | "target_ref") {
-            continue;
-        }
+        let target = reference.id.as_str();
+        let told = match &*reference.property {
+            "source_ref" | "target_ref" => object.relationship.is_some(),
+            "object_marking_refs" => Tlp::from_marking_id(target).is_some(),
+            _ => false,
+        };
         let label = reference.property.trim_end_matches("_refs").trim_end_matches("_ref");
-        views.put_edge(&Edge { source: via, target: reference.id.as_str(), label, via })?;
+        if !told && kept.insert((target, label)) {
+            views.put_edge(put, &Edge { source: None, target, label })?;
+        }
     }
     Ok(())
 }

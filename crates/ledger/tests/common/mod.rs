@@ -195,12 +195,14 @@ impl Fold for TestFold {
                 };
                 if row.revoked {
                     views.put_revocation(&row)?;
-                } else if let (Some(put), Some(keys)) = (views.put_object(&row)?, keys.first()) {
-                    let keys: Vec<Key> = keys.split_whitespace().map(key).collect();
-                    views.put_keys(put, &keys)?;
-                }
-                if !to.is_empty() {
-                    views.put_edge(&Edge { source: id, target: to, label: "points-to", via: id })?;
+                } else if let Some(put) = views.put_object(&row)? {
+                    if let Some(keys) = keys.first() {
+                        let keys: Vec<Key> = keys.split_whitespace().map(key).collect();
+                        views.put_keys(put, &keys)?;
+                    }
+                    if !to.is_empty() {
+                        views.put_edge(put, &Edge { source: None, target: to, label: "points-to" })?;
+                    }
                 }
             }
             ("withdraw-versions", [id, versions @ ..]) => {
