@@ -4,7 +4,7 @@
 # SHIELDWALL_WITHOUT="browser clients consumers".
 #
 # What the tests read (all set here):
-#   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP and stix2; not set without "clients"
+#   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP, stix2 and stix2-matcher; not set without "clients"
 #   SHIELDWALL_CHROMIUM  a Chromium; not set without "browser"
 #   SHIELDWALL_SURICATA  Suricata; not set without "consumers"
 #   SHIELDWALL_CHECKZONE BIND's named-checkzone; not set without "consumers"
@@ -33,7 +33,7 @@ else
     need_python
     pip_install -r scripts/requirements.txt
     export SHIELDWALL_PYTHON=$venv/bin/python
-    echo "taxii2-client, PyMISP and stix2 in $venv"
+    echo "taxii2-client, PyMISP, stix2 and stix2-matcher in $venv"
 fi
 if without consumers; then
     unset SHIELDWALL_SURICATA SHIELDWALL_CHECKZONE

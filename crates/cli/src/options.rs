@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, feed, generate, hub, link, matching, member, peer, rebuild, restore,
-    search, sensor, token, user, verify,
+    backup, bench, completions, dump, feed, generate, hub, link, matching, member, pattern, peer, rebuild,
+    restore, search, sensor, token, user, verify,
 };
 use crate::demo;
 
@@ -77,6 +77,7 @@ pub(crate) enum Command {
     Hub(hub::HubArgs),
     Sensor(sensor::SensorArgs),
     Match(matching::MatchArgs),
+    Pattern(pattern::PatternArgs),
     Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),

@@ -87,12 +87,14 @@ const EVENTS: &str = concat!(
 fn help_is_as_written_down() {
     // Set SHIELDWALL_BLESS=1 to write the golden files anew, and read the difference.
     let bless = std::env::var_os("SHIELDWALL_BLESS").is_some();
-    let pages: [&[&str]; 24] = [
+    let pages: [&[&str]; 26] = [
         &[],
         &["hub"],
         &["sensor"],
         &["demo"],
         &["match"],
+        &["pattern", "eval"],
+        &["pattern", "check"],
         &["feed", "export"],
         &["feed", "import"],
         &["feed", "source", "add"],
@@ -132,6 +134,57 @@ fn help_is_as_written_down() {
         );
         assert!(known.lines().all(|line| line.chars().count() <= 120), "{name} has overlong lines");
     }
+}
+
+#[test]
+fn a_pattern_ends_as_grep_does() {
+    let dir = ground();
+    let observed = r#"{"type":"observed-data","first_observed":"2026-01-31T09:30:00Z","last_observed":"2026-01-31T09:30:00Z",
+        "number_observed":2,"objects":{"0":{"type":"file","name":"a.exe"}}}"#;
+    let file = dir.path().join("observed.json");
+    std::fs::write(&file, observed).unwrap();
+    let ask = |pattern: &str, more: &[&str]| {
+        run(&[&["pattern", "eval", "--pattern", pattern, "--observed", file.to_str().unwrap()], more]
+            .concat())
+    };
+    exits(&ask("[file:name = 'a.exe'] REPEATS 2 TIMES", &[]), 0);
+    exits(&ask("[file:name = 'a.exe'] REPEATS 3 TIMES", &[]), 1);
+    let invalid = ask("[file:name 'a.exe']", &[]);
+    exits(&invalid, 2);
+    let told = text(&invalid.stderr);
+    assert!(told.starts_with("error[watch.pattern.invalid]: the pattern is invalid at byte 11"), "{told}");
+    assert!(told.contains("\n  [file:name 'a.exe']\n             ^"), "{told}");
+    let beyond = ask("[file:name MATCHES '(?=a)']", &["--json"]);
+    exits(&beyond, 2);
+    let answer: serde_json::Value = serde_json::from_slice(&beyond.stdout).unwrap();
+    assert_eq!((answer["result"].as_str(), answer["error"]["at"].as_u64()), (Some("beyond"), Some(19)));
+    let none: serde_json::Value =
+        serde_json::from_slice(&ask("[file:name = 'b']", &["--json"]).stdout).unwrap();
+    assert_eq!(none["matched"], false);
+
+    exits(&run(&["pattern", "check", "--pattern", "[file:name = 'a']"]), 0);
+    exits(&run(&["pattern", "check", "--pattern", "[file:name MATCHES '(?=a)']"]), 0);
+    exits(&run(&["pattern", "check", "--pattern", "[file:name = 'a'"]), 2);
+
+    let batch = dir.path().join("batch.ndjson");
+    let line = |id: u8, pattern: &str| {
+        let observed: serde_json::Value = serde_json::from_str(observed).unwrap();
+        serde_json::json!({"id": id, "pattern": pattern, "observed": observed}).to_string()
+    };
+    let lines = [line(1, "[file:name = 'b']"), line(2, "[file:name = 'a.exe']")];
+    std::fs::write(&batch, lines.join("\n")).unwrap();
+    let all = run(&["pattern", "eval", "--batch", batch.to_str().unwrap()]);
+    exits(&all, 0);
+    let results: Vec<serde_json::Value> =
+        text(&all.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&results[0]["result"], &results[1]["result"]), (&"none".into(), &"match".into()));
+    assert_eq!((&results[0]["id"], &results[1]["line"]), (&1.into(), &2.into()));
+    std::fs::write(&batch, format!("{}\nno JSON\n", line(1, "[file:name = 'a.exe']"))).unwrap();
+    exits(&run(&["pattern", "eval", "--batch", batch.to_str().unwrap()]), 2);
+    std::fs::write(&file, r#"{"type":"observed-data","number_observed":0}"#).unwrap();
+    let shape = ask("[file:name = 'a.exe']", &[]);
+    exits(&shape, 2);
+    assert!(text(&shape.stderr).contains("first_observed"), "{}", text(&shape.stderr));
 }
 
 #[test]

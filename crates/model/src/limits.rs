@@ -23,6 +23,25 @@ pub const REFERENCES_MAX: usize = 5_000;
 pub const PATTERN_BYTES_MAX: usize = 10 * 1024;
 /// Most nodes in a parsed STIX pattern.
 pub const PATTERN_NODES_MAX: usize = 512;
+/// Longest regular expression of a pattern's `MATCHES`, in bytes.
+pub const PATTERN_REGEX_BYTES_MAX: usize = 1024;
+/// Largest compiled regular expression of a pattern, in bytes.
+pub const PATTERN_REGEX_SIZE_MAX: usize = 1024 * 1024;
+/// Most steps one evaluation of a pattern takes before it is given up as undecided: values looked at, and observations
+/// weighed while places for them are sought.
+pub const PATTERN_STEPS_MAX: u64 = 50_000_000;
+/// Most steps one rule may take for one event, unless it is asked of every event.
+pub const RULE_STEPS_PER_EVENT_MAX: u64 = 1_000_000;
+/// Most steps all rules that nothing wakes may take for one event together.
+pub const UNBOUND_STEPS_PER_EVENT_MAX: u64 = 10_000;
+/// Most observations one rule keeps while it waits for the rest of a match.
+pub const RULE_WINDOW_EVENTS_MAX: usize = 1_024;
+/// Most observations all rules keep together.
+pub const RULE_WINDOWS_EVENTS_MAX: usize = 1_000_000;
+/// How long a rule keeps an observation if its pattern sets no time, in seconds.
+pub const RULE_WINDOW_SECONDS_MAX: i64 = 24 * 60 * 60;
+/// Most tests a pattern has once its `REPEATS` are written out.
+pub const PATTERN_REPEATED_MAX: u64 = 4_096;
 /// Most objects or entries on one page.
 pub const PAGE_ITEMS_MAX: usize = 1_000;
 /// Longest query string in bytes.

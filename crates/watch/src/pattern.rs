@@ -3,13 +3,25 @@
 //! Grammar and meaning: STIX 2.1 section 9. An indicator can be matched exactly if its pattern is equality
 //! comparisons (`=`, `IN`, and `ISSUBSET` on an address) joined by OR, within one observation or across several.
 //! `[ipv4-addr:value = A AND network-traffic:dst_port = N]` and its like on `network-traffic` is one
-//! [`Kind::IpPort`]. Everything else is told apart as *valid but not supported yet*, naming what stands in the way.
+//! [`Kind::IpPort`]. Everything else is told apart as beyond the exact tier, naming what stands in the way; a
+//! [`Program`] evaluates any pattern on [observations](crate::observed).
 
+mod check;
+mod compare;
+mod evaluate;
 mod lexer;
 mod parser;
+mod regular;
+mod solve;
+mod tree;
 mod values;
 
-pub use parser::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
+pub(crate) use evaluate::Budget;
+pub use evaluate::{EvaluateError, Program, Verdict};
+pub(crate) use regular::rewrite;
+pub(crate) use solve::Span;
+pub use tree::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
+pub(crate) use values::kind_of;
 pub use values::{Exact, Unsupported};
 
 #[cfg(doc)]
@@ -35,7 +47,7 @@ pub enum PatternError {
         /// The limit.
         why: String,
     },
-    /// A valid pattern this engine cannot match yet.
+    /// A valid pattern that the exact tier cannot match.
     #[error("the pattern is valid, but {operator} (byte {at}) is not supported yet")]
     Unsupported {
         /// Offset in bytes of what is not supported.

@@ -11,6 +11,7 @@ pub(crate) mod hub;
 pub(crate) mod link;
 pub(crate) mod matching;
 pub(crate) mod member;
+pub(crate) mod pattern;
 pub(crate) mod peer;
 pub(crate) mod rebuild;
 pub(crate) mod restore;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Outcome, Fault>
         Command::Link(args) => link::run(&args, console),
         Command::Match(args) => matching::run(&args, console),
         Command::Member(args) => member::run(&args, console),
+        Command::Pattern(args) => pattern::run(args, console),
         Command::Peer(args) => peer::run(args, console),
         Command::Rebuild(args) => rebuild::run(args, console),
         Command::Restore(args) => restore::run(&args, console),

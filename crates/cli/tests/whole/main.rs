@@ -25,6 +25,7 @@ mod misp;
 mod non_interference;
 mod notify;
 mod openapi;
+mod patterning;
 mod peers;
 mod search;
 mod sources;

@@ -1,5 +1,7 @@
 //! Tokens of the STIX patterning grammar (STIX 2.1 section 9, ANTLR grammar of OASIS as its reading).
 
+use shieldwall_model::time::Timestamp;
+
 use super::PatternError;
 
 /// One token and where it starts.
@@ -68,8 +70,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, PatternError> {
                 let What::Text(inner) = what else { return Err(invalid(at, "a literal has no text")) };
                 (typed(char::from(byte), inner, at)?, length + 1)
             }
-            b'0'..=b'9' => number(rest, at)?,
-            b'-' | b'+' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => number(rest, at)?,
+            b'0'..=b'9' | b'-' | b'+' | b'.' if starts_number(rest) => number(rest, at)?,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                 let name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
                 let length = rest.bytes().position(|b| !name(b)).unwrap_or(rest.len());
@@ -93,15 +94,15 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, PatternError> {
 /// Length of the blank or comment at the start of `rest`, if there is one.
 fn blank(rest: &str, at: usize) -> Result<Option<usize>, PatternError> {
     if rest.starts_with("/*") {
-        return match rest.find("*/") {
-            Some(end) if end >= 2 => Ok(Some(end + 2)),
-            _ => Err(invalid(at, "a comment is not closed")),
+        return match rest.get(2..).and_then(|inner| inner.find("*/")) {
+            Some(end) => Ok(Some(end + 4)),
+            None => Err(invalid(at, "a comment is not closed")),
         };
     }
     if rest.starts_with("//") {
         return Ok(Some(rest.find(['\n', '\r']).unwrap_or(rest.len())));
     }
-    Ok(rest.chars().next().filter(|c| c.is_whitespace() || *c == '\u{feff}').map(char::len_utf8))
+    Ok(rest.chars().next().filter(|c| c.is_whitespace()).map(char::len_utf8))
 }
 
 /// `'…'`: `\'` and `\\` are the only escapes.
@@ -128,11 +129,14 @@ fn typed(letter: char, inner: String, at: usize) -> Result<What, PatternError> {
         'h' => bytes.len().is_multiple_of(2) && bytes.iter().all(u8::is_ascii_hexdigit),
         'b' => {
             let body = inner.trim_end_matches('=');
-            bytes.len().is_multiple_of(4)
+            // The grammar knows an empty h'' and no empty b''.
+            !bytes.is_empty()
+                && bytes.len().is_multiple_of(4)
                 && inner.len() - body.len() <= 2
                 && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
         }
-        _ => is_timestamp(bytes),
+        // The calendar knows which months have 31 days.
+        _ => is_timestamp(bytes) && Timestamp::parse(&inner).is_ok(),
     };
     if good {
         return Ok(What::Typed(letter, inner));
@@ -172,6 +176,12 @@ fn is_timestamp(text: &[u8]) -> bool {
     fits && ranges && fraction
 }
 
+/// Whether a number starts here: a sign and whole digits are optional before a point that digits follow.
+fn starts_number(rest: &str) -> bool {
+    let unsigned = rest.strip_prefix(['-', '+']).unwrap_or(rest);
+    unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit())
+}
+
 fn number(rest: &str, at: usize) -> Result<(What, usize), PatternError> {
     let sign = usize::from(rest.starts_with(['-', '+']));
     let digits = |from: usize| rest.bytes().skip(from).take_while(u8::is_ascii_digit).count();
@@ -180,6 +190,9 @@ fn number(rest: &str, at: usize) -> Result<(What, usize), PatternError> {
         let length = whole + 1 + digits(whole + 1);
         let number = rest.get(..length).and_then(|text| text.parse().ok());
         return number.map(|n| (What::Float(n), length)).ok_or_else(|| invalid(at, "this is no number"));
+    }
+    if whole > sign + 1 && rest.as_bytes().get(sign) == Some(&b'0') {
+        return Err(invalid(at, "a whole number has no leading zeros"));
     }
     let number = rest.get(..whole).and_then(|text| text.parse().ok());
     number.map(|n| (What::Int(n), whole)).ok_or_else(|| invalid(at, "this number does not fit in 64 bits"))

@@ -1,173 +1,29 @@
-//! The tree of a pattern and the recursive-descent reader that builds it (STIX 2.1 section 9).
+//! The recursive-descent reader that builds a pattern's tree (STIX 2.1 section 9).
 //!
 //! Precedence, tightest first: within brackets NOT-tests, AND, OR; between brackets qualifiers, AND, OR, FOLLOWEDBY.
-
-use std::fmt;
 
 use shieldwall_model::limits::{PATTERN_BYTES_MAX, PATTERN_NODES_MAX};
 
 use super::PatternError;
 use super::lexer::{Token, What, tokens};
+use super::tree::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
+
+/// Words the grammar keeps for itself: as a type, property or key they are quoted.
+#[rustfmt::skip]
+const KEYWORDS: [&str; 19] = [
+    "AND", "OR", "NOT", "FOLLOWEDBY", "LIKE", "MATCHES", "ISSUPERSET", "ISSUBSET", "EXISTS", "LAST", "IN",
+    "START", "STOP", "SECONDS", "true", "false", "WITHIN", "REPEATS", "TIMES",
+];
 
 /// Deepest nesting of parentheses.
 const DEPTH_MAX: usize = 64;
 
-/// A pattern that was read.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Pattern {
-    /// The outermost expression.
-    pub root: Observation,
-}
-
-/// An expression over observations.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Observation {
-    /// `[ … ]`.
-    Test(Comparison),
-    /// Both in different observations.
-    And(Vec<Observation>),
-    /// Either.
-    Or(Vec<Observation>),
-    /// The second no earlier than the first.
-    FollowedBy(Vec<Observation>),
-    /// An expression with a qualifier behind it.
-    Qualified {
-        /// What is qualified.
-        of: Box<Observation>,
-        /// The qualifier.
-        by: Qualifier,
-        /// Offset of the qualifier in bytes.
-        at: usize,
-    },
-}
-
-/// A qualifier of an observation expression.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Qualifier {
-    /// `WITHIN n SECONDS`.
-    Within(f64),
-    /// `REPEATS n TIMES`.
-    Repeats(u64),
-    /// `START t'…' STOP t'…'`.
-    StartStop(String, String),
-}
-
-/// An expression over one observation.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Comparison {
-    /// One comparison.
-    Test(Test),
-    /// All of them.
-    And(Vec<Comparison>),
-    /// Any of them.
-    Or(Vec<Comparison>),
-}
-
-/// One comparison: `path operator literal`.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Test {
-    /// Where it starts, in bytes.
-    pub at: usize,
-    /// What is compared.
-    pub path: ObjectPath,
-    /// `NOT` before the operator (or `!=`).
-    pub negated: bool,
-    /// The operator.
-    pub operator: Operator,
-    /// What it is compared with: one literal, or the set of `IN`; empty for `EXISTS`.
-    pub literals: Vec<(usize, Literal)>,
-}
-
-/// A comparison operator. `!=` is [`Operator::Equal`], negated.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub enum Operator {
-    Equal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    In,
-    Like,
-    Matches,
-    IsSubset,
-    IsSuperset,
-    Exists,
-}
-
-impl Operator {
-    /// As a pattern spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::In => "IN",
-            Self::Like => "LIKE",
-            Self::Matches => "MATCHES",
-            Self::IsSubset => "ISSUBSET",
-            Self::IsSuperset => "ISSUPERSET",
-            Self::Exists => "EXISTS",
-        }
-    }
-}
-
-/// A literal of a pattern.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Literal {
-    /// `'…'`.
-    Text(String),
-    /// A whole number.
-    Int(i64),
-    /// A number with a fraction.
-    Float(f64),
-    /// `true` or `false`.
-    Bool(bool),
-    /// `t'…'`.
-    Timestamp(String),
-    /// `h'…'`.
-    Hex(String),
-    /// `b'…'`.
-    Binary(String),
-}
-
-/// `type:step.step[index]`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ObjectPath {
-    /// The object type before the colon.
-    pub object: String,
-    /// The steps behind it, at least one.
-    pub steps: Vec<Step>,
-}
-
-/// One step of an object path.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Step {
-    /// A property or key.
-    Key(String),
-    /// `[n]`.
-    Index(i64),
-    /// `[*]`.
-    Any,
-}
-
-impl fmt::Display for ObjectPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.object)?;
-        for (index, step) in self.steps.iter().enumerate() {
-            match step {
-                Step::Key(key) => {
-                    let quote =
-                        if key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') { "" } else { "'" };
-                    write!(f, "{}{quote}{key}{quote}", if index > 0 { "." } else { "" })?;
-                }
-                Step::Index(number) => write!(f, "[{number}]")?,
-                Step::Any => f.write_str("[*]")?,
-            }
-        }
-        Ok(())
+impl ObjectPath {
+    /// Reads a path that stands by itself; `None` if it is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut reader = Reader { tokens: tokens(text).ok()?, next: 0, nodes: 0, depth: 0 };
+        let path = reader.path().ok()?;
+        (*reader.peek() == What::End).then_some(path)
     }
 }
 
@@ -281,6 +137,7 @@ impl Reader {
     }
 
     fn qualified(&mut self) -> Read<Observation> {
+        let mut once = None;
         let mut of = if self.sign("(") {
             self.deeper()?;
             let inner = self.followed_by()?;
@@ -290,51 +147,63 @@ impl Reader {
         } else if self.sign("[") {
             let inner = self.comparison_or()?;
             self.need("]")?;
+            once = Some([false; 3]);
             Observation::Test(inner)
         } else {
             return Err(self.expected("\"[\" or \"(\""));
         };
-        loop {
-            let at = self.at();
-            let by = if self.keyword("WITHIN") {
-                let seconds = match self.take() {
-                    What::Int(number) if number > 0 => number as f64,
-                    What::Float(number) if number > 0.0 => number,
-                    _ => {
-                        return Err(PatternError::Invalid {
-                            at,
-                            why: "WITHIN needs a number above zero".into(),
-                        });
-                    }
-                };
-                self.need_keyword("SECONDS")?;
-                Qualifier::Within(seconds)
-            } else if self.keyword("REPEATS") {
-                let times = match self.take() {
-                    What::Int(number) if number > 0 => number.unsigned_abs(),
-                    _ => {
-                        return Err(PatternError::Invalid {
-                            at,
-                            why: "REPEATS needs a whole number above zero".into(),
-                        });
-                    }
-                };
-                self.need_keyword("TIMES")?;
-                Qualifier::Repeats(times)
-            } else if self.keyword("START") {
-                let start = self.timestamp()?;
-                self.need_keyword("STOP")?;
-                let stop = self.timestamp()?;
-                if start >= stop {
-                    return Err(PatternError::Invalid { at, why: "STOP must be later than START".into() });
-                }
-                Qualifier::StartStop(start, stop)
-            } else {
-                return Ok(of);
+        while let Some((by, at)) = self.qualifier()? {
+            let which = match by {
+                Qualifier::Within(_) => 0,
+                Qualifier::Repeats(_) => 1,
+                Qualifier::StartStop(..) => 2,
             };
+            // Each sort once behind a test; a group in parentheses may be qualified again.
+            if let Some(seen) = once.as_mut().and_then(|seen| seen.get_mut(which))
+                && std::mem::replace(seen, true)
+            {
+                let why = "a test has at most one WITHIN, one REPEATS and one START … STOP".into();
+                return Err(PatternError::Invalid { at, why });
+            }
             self.node()?;
             of = Observation::Qualified { of: Box::new(of), by, at };
         }
+        Ok(of)
+    }
+
+    /// One qualifier and where it starts, if there is one here.
+    fn qualifier(&mut self) -> Read<Option<(Qualifier, usize)>> {
+        let at = self.at();
+        let by = if self.keyword("WITHIN") {
+            let seconds = match self.take() {
+                What::Int(number) if number > 0 => number as f64,
+                What::Float(number) if number > 0.0 => number,
+                _ => {
+                    return Err(PatternError::Invalid { at, why: "WITHIN needs a number above zero".into() });
+                }
+            };
+            self.need_keyword("SECONDS")?;
+            Qualifier::Within(seconds)
+        } else if self.keyword("REPEATS") {
+            let times = match self.take() {
+                What::Int(number) if number > 0 => number.unsigned_abs(),
+                _ => {
+                    return Err(PatternError::Invalid {
+                        at,
+                        why: "REPEATS needs a whole number above zero".into(),
+                    });
+                }
+            };
+            self.need_keyword("TIMES")?;
+            Qualifier::Repeats(times)
+        } else if self.keyword("START") {
+            let start = self.timestamp()?;
+            self.need_keyword("STOP")?;
+            Qualifier::StartStop(start, self.timestamp()?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some((by, at)))
     }
 
     fn timestamp(&mut self) -> Read<String> {
@@ -366,11 +235,14 @@ impl Reader {
         }
         self.node()?;
         let at = self.at();
-        if matches!(self.peek(), What::Name(word) if word == "EXISTS") {
-            self.next += 1;
+        let absent = self.keyword("NOT");
+        if self.keyword("EXISTS") {
             let path = self.path()?;
-            let test = Test { at, path, negated: false, operator: Operator::Exists, literals: Vec::new() };
+            let test = Test { at, path, negated: absent, operator: Operator::Exists, literals: Vec::new() };
             return Ok(Comparison::Test(test));
+        }
+        if absent {
+            return Err(self.expected("EXISTS; before another operator, NOT stands behind the path"));
         }
         let path = self.path()?;
         let mut negated = self.keyword("NOT");
@@ -406,11 +278,22 @@ impl Reader {
                 why: format!("{} needs a string", operator.as_str()),
             });
         }
+        let ordered = matches!(
+            operator,
+            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual
+        );
+        if let Some((at, _)) = literals.iter().find(|(_, l)| ordered && matches!(l, Literal::Bool(_))) {
+            let why = "true and false have no order: compare them with = or !=".into();
+            return Err(PatternError::Invalid { at: *at, why });
+        }
         Ok(Comparison::Test(Test { at, path, negated, operator, literals }))
     }
 
     fn set(&mut self) -> Read<Vec<(usize, Literal)>> {
         self.need("(")?;
+        if self.sign(")") {
+            return Ok(Vec::new());
+        }
         let mut all = vec![self.literal()?];
         while self.sign(",") {
             all.push(self.literal()?);
@@ -437,8 +320,9 @@ impl Reader {
     }
 
     fn path(&mut self) -> Read<ObjectPath> {
-        let What::Name(object) = self.peek().clone() else {
-            return Err(self.expected("an object path such as domain-name:value"));
+        let object = match self.peek() {
+            What::Name(name) if !KEYWORDS.contains(&name.as_str()) => name.clone(),
+            _ => return Err(self.expected("an object path such as domain-name:value")),
         };
         self.next += 1;
         self.need(":")?;
@@ -462,6 +346,9 @@ impl Reader {
 
     fn step(&mut self) -> Read<Step> {
         let key = match self.peek() {
+            What::Name(name) if KEYWORDS.contains(&name.as_str()) => {
+                return Err(self.expected(&format!("a property; a keyword is quoted, as '{name}'")));
+            }
             What::Name(name) if !name.contains('-') => name.clone(),
             What::Text(text) => text.clone(),
             What::Name(_) => {

@@ -1,6 +1,6 @@
 //! Taking the exact values out of a pattern's tree.
 
-use super::parser::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
+use super::tree::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
 use super::{PatternError, Value};
 use crate::value::Kind;
 
@@ -46,18 +46,11 @@ impl Exact {
 
 fn first_at(observation: &Observation) -> usize {
     match observation {
-        Observation::Test(comparison) => comparison_at(comparison),
+        Observation::Test(comparison) => comparison.at(),
         Observation::And(all) | Observation::Or(all) | Observation::FollowedBy(all) => {
             all.first().map_or(0, first_at)
         }
         Observation::Qualified { of, .. } => first_at(of),
-    }
-}
-
-fn comparison_at(comparison: &Comparison) -> usize {
-    match comparison {
-        Comparison::Test(test) => test.at,
-        Comparison::And(all) | Comparison::Or(all) => all.first().map_or(0, comparison_at),
     }
 }
 
@@ -87,7 +80,7 @@ fn any(from: &Comparison, exact: &mut Exact) -> Result<(), PatternError> {
                 exact.values.push(value);
                 Ok(())
             }
-            None => exact.leave(comparison_at(from), "AND"),
+            None => exact.leave(from.at(), "AND"),
         },
     }
 }
@@ -105,6 +98,9 @@ fn alone(test: &Test, exact: &mut Exact) -> Result<(), PatternError> {
         // An address is a subset of a network exactly if the network's prefix matches it.
         Operator::IsSubset if network => {}
         other => return exact.leave(test.at, other.as_str()),
+    }
+    if test.literals.is_empty() {
+        return exact.leave(test.at, "IN with an empty set");
     }
     for (at, literal) in &test.literals {
         match literal {
@@ -162,7 +158,7 @@ fn port_of(test: &Test) -> Option<(u16, &'static str)> {
 }
 
 /// The kind of value an object path names; the address kinds are all [`Kind::Ipv4`], which reads any address.
-fn kind_of(path: &ObjectPath) -> Option<Kind> {
+pub(crate) fn kind_of(path: &ObjectPath) -> Option<Kind> {
     let keys: Vec<&str> = path
         .steps
         .iter()
