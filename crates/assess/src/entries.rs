@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shieldwall_model::id::{MemberId, ObjectId, WarningId};
+use shieldwall_model::sequences::Sequences;
 use shieldwall_model::time::Timestamp;
 
 /// Entry kind of [`SightingReported`].
@@ -9,6 +10,8 @@ pub const SIGHTING_REPORTED: &str = "sighting.reported";
 /// Entry kind of a [`SightingReported`] that a member keeps, with its name and the value, in its own log, when the
 /// group it reported to does not name reporters.
 pub const SIGHTING_KEPT: &str = "sighting.kept";
+/// Entry kind of [`TelemetryTaken`].
+pub const TELEMETRY_TAKEN: &str = "telemetry.taken";
 /// Entry kind of [`WarningAcknowledged`].
 pub const WARNING_ACKNOWLEDGED: &str = "warning.acknowledged";
 
@@ -67,6 +70,16 @@ pub struct SightingReported {
     pub sectors: Vec<String>,
     /// When the sensor made the match, by its own clock.
     pub detected: Timestamp,
+}
+
+/// Messages of a member's telemetry stream whose sightings were reported: handed out to another sensor once more, they
+/// count no more. In the member's own log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetryTaken {
+    /// The stream: its name and when it was made.
+    pub stream: String,
+    /// The messages.
+    pub sequences: Sequences,
 }
 
 /// By what a warning was taken note of.

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, feed, generate, hub, link, matching, member, pattern, peer, rebuild,
-    restore, search, sensor, token, user, verify,
+    backup, bench, completions, dump, evtx, feed, generate, hub, link, mapping, matching, member, pattern, peer,
+    rebuild, restore, search, sensor, token, user, verify,
 };
 use crate::demo;
 
@@ -78,6 +78,9 @@ pub(crate) enum Command {
     Sensor(sensor::SensorArgs),
     Match(matching::MatchArgs),
     Pattern(pattern::PatternArgs),
+    Mapping(mapping::MappingArgs),
+    #[command(name = shieldwall_sensor::evtx::COMMAND)]
+    DecodeEvtx(evtx::EvtxArgs),
     Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),

@@ -87,7 +87,7 @@ const EVENTS: &str = concat!(
 fn help_is_as_written_down() {
     // Set SHIELDWALL_BLESS=1 to write the golden files anew, and read the difference.
     let bless = std::env::var_os("SHIELDWALL_BLESS").is_some();
-    let pages: [&[&str]; 26] = [
+    let pages: [&[&str]; 27] = [
         &[],
         &["hub"],
         &["sensor"],
@@ -95,6 +95,7 @@ fn help_is_as_written_down() {
         &["match"],
         &["pattern", "eval"],
         &["pattern", "check"],
+        &["mapping", "test"],
         &["feed", "export"],
         &["feed", "import"],
         &["feed", "source", "add"],

@@ -658,6 +658,12 @@ sensors-none = No sensor yet
 sensors-none-text = A sensor reads your telemetry at home and reports only what matches. Make a token in the role sensor, then start one:
 sensors-make-token = Make a token
 watchlist-version = version { $version }
+sensor-rules-run = { $count } rules run
+sensor-rules-passed-on = { $count } passed on to other tools
+sensor-rules-left-out = { $count } left out
+sensor-shed-matches = { $count } matches left out
+sensor-shed-evaluations = { $count } evaluations of slow rules left out
+sensor-slow-rule = slow: { $name }
 
 ## Members and sharing groups
 members-title = Members
@@ -739,6 +745,7 @@ kind-object-revoked = Revocation made
 kind-object-versions-recalled = Versions taken back
 kind-sighting-reported = Sighting reported
 kind-sighting-kept = Sighting kept
+kind-telemetry-taken = Telemetry taken
 kind-warning-acknowledged = Warning acknowledged
 kind-member-joined = Member joined
 kind-group-formed = Group formed

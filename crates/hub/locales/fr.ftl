@@ -666,6 +666,12 @@ sensors-none = Aucune sonde pour le moment
 sensors-none-text = Une sonde lit votre télémétrie chez vous et ne signale que ce qui correspond. Créez un jeton dans le rôle Sonde, puis lancez-en une :
 sensors-make-token = Créer un jeton
 watchlist-version = version { $version }
+sensor-rules-run = { $count } règles exécutées
+sensor-rules-passed-on = { $count } transmises à d'autres outils
+sensor-rules-left-out = { $count } écartées
+sensor-shed-matches = { $count } correspondances écartées
+sensor-shed-evaluations = { $count } évaluations de règles lentes écartées
+sensor-slow-rule = lente : { $name }
 
 ## Membres et groupes de partage
 members-title = Membres
@@ -747,6 +753,7 @@ kind-object-revoked = Révocation établie
 kind-object-versions-recalled = Versions retirées
 kind-sighting-reported = Détection déclarée
 kind-sighting-kept = Détection conservée
+kind-telemetry-taken = Télémétrie prise en compte
 kind-warning-acknowledged = Alerte acquittée
 kind-member-joined = Membre admis
 kind-group-formed = Groupe constitué

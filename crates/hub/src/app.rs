@@ -59,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) sensors: RwLock<BTreeMap<(MemberId, SensorId), Health>>,
     pub(crate) streams: Mutex<HashMap<Principal, usize>>,
+    pub(crate) telemetry: Mutex<HashMap<MemberId, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) burst: Burst,
     pub(crate) board: Board,
     pub(crate) warninglists: Arc<Warninglists>,
@@ -117,6 +118,7 @@ impl App {
             requests: Arc::new(Semaphore::new(limits::REQUESTS_AT_ONCE_MAX)),
             sensors: RwLock::default(),
             streams: Mutex::default(),
+            telemetry: Mutex::default(),
             burst: Burst::default(),
             board: Board::default(),
             warninglists: Arc::new(warninglists),
@@ -404,6 +406,12 @@ impl App {
         if sensors.len() < SENSORS_MAX || sensors.contains_key(&(member, sensor)) {
             sensors.insert((member, sensor), health);
         }
+    }
+
+    /// The turn of one of a member's reports from telemetry streams: what others of its sensors have reported is looked
+    /// up and added to by one at a time.
+    pub(crate) fn telemetry_of(&self, member: MemberId) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.0.telemetry.lock().unwrap_or_else(PoisonError::into_inner).entry(member).or_default())
     }
 
     /// The health of all sensors heard since the hub started.

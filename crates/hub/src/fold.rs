@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shieldwall_assess::entries::{
-    SIGHTING_REPORTED, SightingReported, WARNING_ACKNOWLEDGED, WarningAcknowledged,
+    SIGHTING_REPORTED, SightingReported, TELEMETRY_TAKEN, WARNING_ACKNOWLEDGED, WarningAcknowledged,
 };
 use shieldwall_assess::rules::CONTEXT_TYPES;
 use shieldwall_assess::view::{Context, Subject, Warning};
@@ -34,6 +34,7 @@ pub mod indicator;
 
 mod passage;
 mod recall;
+pub mod taken;
 
 use crate::correlation;
 
@@ -75,6 +76,8 @@ pub mod collection {
     pub const PASSAGE: &str = "passage";
     /// What TAXII requests were answered, in the sender's own group; bodies are TAXII status resources.
     pub const STATUS: &str = "status";
+    /// Messages of telemetry streams that were reported, in a member's own group; bodies are sets of sequence numbers.
+    pub const TAKEN: &str = "taken";
     /// When an indicator was last sighted; bodies are `{"last": time}`.
     pub const SIGHTED: &str = "sighted";
     /// Events seen by minute (`2026-01-31T09:30`) and by day (`2026-01-31`); bodies are whole numbers.
@@ -154,6 +157,7 @@ impl Fold for HubFold {
             OBJECT_REVOKED => recall::object_revoked(entry, body, views),
             VERSIONS_RECALLED => recall::versions_recalled(entry, body, views),
             SIGHTING_REPORTED => sighting_reported(entry, body, views),
+            TELEMETRY_TAKEN => taken::taken(entry, body, views),
             WARNING_ACKNOWLEDGED => warning_acknowledged(entry, body, views),
             EXCHANGE_RECEIVED => passage::received(entry, body, views),
             TAXII_ANSWERED => taxii_answered(entry, body, views),

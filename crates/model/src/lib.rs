@@ -39,4 +39,5 @@ pub mod indicator;
 pub mod limits;
 pub mod marking;
 pub mod realm;
+pub mod sequences;
 pub mod time;

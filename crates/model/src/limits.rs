@@ -116,3 +116,11 @@ pub const SEARCH_BYTES_MAX: usize = 1_024;
 pub const SEARCH_TERMS_MAX: usize = 32;
 /// Most searches one person may keep.
 pub const SEARCHES_PER_PERSON_MAX: usize = 50;
+/// A rule's text as sensors are told it, in bytes.
+pub const RULE_BYTES_MAX: usize = STRING_BYTES_MAX;
+/// Rules a sensor keeps.
+pub const RULES_MAX: usize = 50_000;
+/// Their texts together, in bytes.
+pub const RULES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Sightings in one report of messages from a stream, which is never cut in two.
+pub const SIGHTINGS_PER_STREAM_REPORT_MAX: usize = 10_000;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use shieldwall_model::id::Entropy;
 use shieldwall_model::time::Clock;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -19,7 +20,7 @@ use crate::shared::{Counts, Observer, Reading, Shared, get};
 use crate::spool::{Checkpoint, Spool, SpoolError};
 use crate::stream::Listener;
 use crate::sync::{self, First};
-use crate::wire::Health;
+use crate::wire::{Health, RuleCounts, ShedCounts};
 use crate::work::{self, WorkError, Worker};
 
 pub use crate::shared::SensorEvent;
@@ -90,6 +91,8 @@ pub struct Summary {
     pub bad_lines: u64,
     /// Lines too long to be read.
     pub skipped_lines: u64,
+    /// Messages from the network that found no room.
+    pub dropped_messages: u64,
     /// Reports the hub confirmed.
     pub reports: u64,
     /// Sightings in them.
@@ -192,7 +195,7 @@ struct Parts {
 impl Parts {
     fn start(shared: &Arc<Shared>, knowledge: Knowledge, from: Checkpoint) -> Result<Self, SensorError> {
         let listener = Arc::new(Listener::open(Arc::clone(shared))?);
-        let known = knowledge.cursor().is_some();
+        let known = knowledge.is_known();
         let worker = Some((from, knowledge.live(), knowledge.names()));
         let (written_all, written) = watch::channel(false);
         let (sync_done, synced) = watch::channel(First::Asking);
@@ -220,9 +223,9 @@ impl Parts {
         let Some((from, live, names)) = self.worker.take() else { return Ok(()) };
         let (stop, stopped) = work::stopper();
         let (tell, mut told) = oneshot::channel();
-        let with = Arc::clone(shared);
+        let (with, runtime) = (Arc::clone(shared), Handle::current());
         let thread = std::thread::Builder::new().name("shieldwall-matching".into()).spawn(move || {
-            let opened = Worker::open(&with.config, from, live, names);
+            let opened = Worker::open(&with.config, from, live, names, Some(&runtime));
             let _ = tell.send(opened.and_then(|worker| work::run(worker, &with, &stopped)));
         });
         let thread = thread.map_err(|error| SensorError::Broken { what: error.to_string() })?;
@@ -335,12 +338,23 @@ fn health(shared: &Shared, events_per_second: f64) -> Health {
         bytes: get(&counts.bytes),
         matches: get(&counts.matches),
         bad_lines: get(&counts.bad_lines),
-        skipped_lines: get(&counts.skipped_lines),
+        // Neither was read.
+        skipped_lines: get(&counts.skipped_lines) + get(&counts.dropped_messages),
         events_per_second,
         lag_seconds: reading.behind_since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
         spool_reports: u64::try_from(shared.spool.reports()).unwrap_or(u64::MAX),
         watchlist_items: get(&counts.watchlist_items),
         watchlist_version: get(&counts.watchlist_version),
+        rules: RuleCounts {
+            run: get(&counts.rules_run),
+            passed_on: get(&counts.rules_passed_on),
+            left_out: get(&counts.rules_left_out),
+        },
+        shed: ShedCounts {
+            rule_evaluations: get(&counts.shed_evaluations),
+            matches: get(&counts.shed_matches),
+        },
+        slow_rules: Vec::new(),
         inputs: inputs.collect(),
         held: reading.held.clone(),
     }
@@ -354,6 +368,7 @@ fn summary(shared: &Shared) -> Summary {
         matches: get(&counts.matches),
         bad_lines: get(&counts.bad_lines),
         skipped_lines: get(&counts.skipped_lines),
+        dropped_messages: get(&counts.dropped_messages),
         reports: get(&counts.reports),
         sightings: get(&counts.sightings),
         accepted: get(&counts.accepted),

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use shieldwall_model::id::{GroupId, ObjectId};
 use shieldwall_model::limits;
+use shieldwall_model::sequences::Sequences;
 use shieldwall_model::time::Timestamp;
 
-use crate::wire::{Sighting, ToldValue};
+use crate::wire::{Contribution, Sighting, ToldValue};
 
 /// Most sightings that wait for their turn; with more, all go out early.
 pub(crate) const WAITING_MAX: usize = 4 * limits::SIGHTINGS_PER_REPORT_MAX;
@@ -29,18 +30,22 @@ pub(crate) struct Seen {
     pub(crate) at: Timestamp,
     /// When the sensor noticed.
     pub(crate) detected: Timestamp,
+    /// The message of a stream it was in.
+    pub(crate) message: Option<u64>,
 }
 
 type Subject = (GroupId, ObjectId);
 /// Field, kind and value; no value when it is withheld.
 type Aspect = (String, String, Option<(bool, String)>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Tally {
     first_seen: Timestamp,
     last_seen: Timestamp,
     detected: Timestamp,
     count: u64,
+    /// Messages of a stream, as they came, and how many events each of them held.
+    messages: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +59,8 @@ struct Waiting {
 pub(crate) struct Aggregator {
     first_report: Duration,
     repeat_report: Duration,
+    /// Most sightings of one report.
+    report_max: usize,
     waiting: BTreeMap<Subject, Waiting>,
     /// Tallies over all subjects.
     tallies: usize,
@@ -63,20 +70,34 @@ pub(crate) struct Aggregator {
 impl Aggregator {
     /// At most one report every `first_report`, and one sighting of an indicator every `repeat_report`.
     pub(crate) fn new(first_report: Duration, repeat_report: Duration) -> Self {
-        Self { first_report, repeat_report, waiting: BTreeMap::new(), tallies: 0, reported: None }
+        let report_max = limits::SIGHTINGS_PER_REPORT_MAX;
+        Self { first_report, repeat_report, report_max, waiting: BTreeMap::new(), tallies: 0, reported: None }
+    }
+
+    /// The same for reports of messages from a stream, which are never cut in two.
+    pub(crate) fn of_stream(first_report: Duration, repeat_report: Duration) -> Self {
+        let report_max = limits::SIGHTINGS_PER_STREAM_REPORT_MAX;
+        Self { report_max, ..Self::new(first_report, repeat_report) }
+    }
+
+    /// How many different sightings wait.
+    pub(crate) fn tallies(&self) -> usize {
+        self.tallies
     }
 
     /// Counts one match.
     pub(crate) fn add(&mut self, seen: Seen) {
-        let tally = Tally { first_seen: seen.at, last_seen: seen.at, detected: seen.detected, count: 1 };
+        let messages = seen.message.map(|message| (message, 1)).into_iter().collect();
+        let tally =
+            Tally { first_seen: seen.at, last_seen: seen.at, detected: seen.detected, count: 1, messages };
         self.count((seen.group, seen.indicator), aspect(seen.field, seen.kind, seen.value), tally);
     }
 
     /// Counts a sighting that waited before a restart.
     pub(crate) fn add_waiting(&mut self, sighting: Sighting) {
-        let Sighting { group, indicator, first_seen, last_seen, count, kind, field, value, detected } =
+        let Sighting { group, indicator, first_seen, last_seen, count, kind, field, value, detected, .. } =
             sighting;
-        let tally = Tally { first_seen, last_seen, detected, count };
+        let tally = Tally { first_seen, last_seen, detected, count, messages: Vec::new() };
         self.count((group, indicator), aspect(field, kind, value), tally);
     }
 
@@ -91,7 +112,17 @@ impl Aggregator {
             }
         }
         let before = waiting.tallies.len();
-        let total = waiting.tallies.entry(aspect).or_insert(Tally { count: 0, ..tally });
+        let total = waiting.tallies.entry(aspect).or_insert_with(|| Tally {
+            count: 0,
+            messages: Vec::new(),
+            ..tally.clone()
+        });
+        for (message, events) in tally.messages {
+            match total.messages.last_mut() {
+                Some((last, so_far)) if *last == message => *so_far += events,
+                _ => total.messages.push((message, events)),
+            }
+        }
         total.first_seen = total.first_seen.min(tally.first_seen);
         total.last_seen = total.last_seen.max(tally.last_seen);
         total.detected = total.detected.min(tally.detected);
@@ -117,7 +148,7 @@ impl Aggregator {
         let mut due = Vec::new();
         self.waiting.retain(|subject, waiting| {
             let turn = since(waiting.reported, self.repeat_report);
-            let room = limits::SIGHTINGS_PER_REPORT_MAX.saturating_sub(due.len());
+            let room = self.report_max.saturating_sub(due.len());
             if (turn || all) && !waiting.tallies.is_empty() && room >= waiting.tallies.len() {
                 due.extend(
                     std::mem::take(&mut waiting.tallies).into_iter().map(|tally| told(subject, tally)),
@@ -152,7 +183,7 @@ impl Aggregator {
         let of = |(subject, waiting): (&Subject, &Waiting)| {
             let subject = subject.clone();
             let tallies: Vec<_> =
-                waiting.tallies.iter().map(|(a, t)| told(&subject, (a.clone(), *t))).collect();
+                waiting.tallies.iter().map(|(a, t)| told(&subject, (a.clone(), t.clone()))).collect();
             tallies
         };
         self.waiting.iter().flat_map(of).collect()
@@ -183,7 +214,17 @@ fn told(subject: &Subject, ((field, kind, value), tally): (Aspect, Tally)) -> Si
             None => ToldValue::Withheld,
         },
         detected: tally.detected,
+        contributions: contributions(&tally.messages),
     }
+}
+
+/// Messages by how many events each of them held.
+fn contributions(messages: &[(u64, u64)]) -> Vec<Contribution> {
+    let mut by_count: BTreeMap<u64, Sequences> = BTreeMap::new();
+    for (message, count) in messages {
+        by_count.entry(*count).or_default().insert(*message);
+    }
+    by_count.into_iter().map(|(count, sequences)| Contribution { count, sequences }).collect()
 }
 
 #[cfg(test)]
@@ -204,6 +245,7 @@ mod tests {
             value: ToldValue::Plain(value.into()),
             at: Timestamp::from_micros(at),
             detected: Timestamp::from_micros(at + 1_000),
+            message: None,
         }
     }
 

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::config::{Config, ConfigError, is_this_machine};
 use crate::disk;
 use crate::wire::{
-    AcknowledgeBody, Health, Me, Problem, Sighting, SightingsAnswer, SightingsBody, Warning, WarningsPage,
-    WatchlistPage,
+    AcknowledgeBody, Health, Me, Origin, Problem, Sighting, SightingsAnswer, SightingsBody, Warning,
+    WarningsPage, WatchlistPage,
 };
 
 /// Most changes asked for on one page of the watchlist.
@@ -149,8 +149,9 @@ impl Hub {
         &self,
         key: Uuid,
         sightings: &[Sighting],
+        origin: Option<&Origin>,
     ) -> Result<SightingsAnswer, HubError> {
-        let body = json(&SightingsBody { sightings: sightings.to_vec() })?;
+        let body = json(&SightingsBody { sightings: sightings.to_vec(), origin: origin.cloned() })?;
         let request = self.request(Method::POST, &["sightings"]).header("Idempotency-Key", key.to_string());
         answer(with_json(request, body)).await
     }

@@ -25,6 +25,8 @@ use shieldwall_watch::mapping::BUILT_IN;
 use url::{Host, Url};
 
 use crate::disk;
+use crate::listen::{self, Listen, TlsFiles, Transport};
+use crate::nats::{self, NatsInput};
 
 /// The environment variable that may hold the token.
 pub const TOKEN_VARIABLE: &str = "SHIELDWALL_TOKEN";
@@ -32,6 +34,8 @@ pub const TOKEN_VARIABLE: &str = "SHIELDWALL_TOKEN";
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Most inputs of one sensor.
 const INPUTS_MAX: usize = 256;
+/// Most matching threads.
+const THREADS_MAX: usize = 64;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +159,10 @@ pub enum InputSource {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// Syslog from the network.
+    Syslog(Listen),
+    /// A NATS JetStream stream, shared with other sensors.
+    Nats(NatsInput),
 }
 
 impl fmt::Display for InputSource {
@@ -162,6 +170,8 @@ impl fmt::Display for InputSource {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Stdin => f.write_str("standard input"),
+            Self::Syslog(listen) => write!(f, "{listen}"),
+            Self::Nats(input) => write!(f, "{input}"),
         }
     }
 }
@@ -204,6 +214,10 @@ pub struct Config {
     pub poll: Duration,
     /// How long a stopping sensor goes on trying to hand in its last reports.
     pub drain: Duration,
+    /// The program that takes event log files apart, see [`crate::evtx`]; without it they are refused.
+    pub decoder: Option<PathBuf>,
+    /// Threads that match; with 1, the one that reads does.
+    pub threads: usize,
 }
 
 /// A configuration as written: everything optional, nothing checked.
@@ -241,6 +255,11 @@ pub struct ConfigDraft {
     pub poll_seconds: Option<u64>,
     /// See [`Config::drain`]; 10 when not told.
     pub drain_seconds: Option<u64>,
+    /// See [`Config::decoder`]; set by the program, not by the file.
+    #[serde(skip)]
+    pub decoder: Option<PathBuf>,
+    /// See [`Config::threads`]; one for two cores when not told.
+    pub threads: Option<usize>,
 }
 
 /// A text that must not be shown.
@@ -258,15 +277,63 @@ impl fmt::Debug for HiddenText {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputDraft {
-    /// The file, or `-` for standard input.
+    /// The file, `-` for standard input, `syslog+udp://127.0.0.1:5514` (`+tcp`, `+tls`), or `nats://HOST:4222/STREAM?consumer=NAME`.
     pub path: PathBuf,
-    /// `auto`, or a built-in mapping: `suricata`, `zeek`, `ecs`, `sysmon`, `text`.
+    /// `auto`, or the name of a built-in mapping, such as `suricata`.
     pub format: Option<String>,
     /// A mapping file, instead of `format`.
     pub mapping: Option<PathBuf>,
+    /// A PEM file of the certificate that `syslog+tls` shows, and those that lead to one senders trust.
+    pub certificates: Option<PathBuf>,
+    /// A PEM file of its private key.
+    pub key: Option<PathBuf>,
+    /// A PEM file of who signs senders' certificates; without it `syslog+tls` asks for none.
+    pub client_ca: Option<PathBuf>,
+    /// A file of NATS credentials, for a stream.
+    pub credentials: Option<PathBuf>,
+    /// A PEM file of certificates to trust beside the system's, for a stream.
+    pub ca_file: Option<PathBuf>,
 }
 
-fn unusable(setting: impl Into<String>, problem: impl Into<String>) -> ConfigError {
+impl InputDraft {
+    /// The stream it names, if it names one.
+    fn stream(&self) -> Option<&str> {
+        self.path.to_str().filter(|path| nats::is_stream(path))
+    }
+
+    /// The address to listen on, if it names one.
+    fn listened(&self) -> Option<&str> {
+        self.path.to_str().filter(|path| listen::is_listen(path))
+    }
+
+    /// What to listen for.
+    fn listen(&self, path: &str, setting: &str) -> Result<Listen, ConfigError> {
+        let (transport, address) = listen::parse(path).map_err(|problem| unusable(setting, problem))?;
+        let tls = match (transport, &self.certificates, &self.key) {
+            (Transport::Tls, Some(certificates), Some(key)) => Some(TlsFiles {
+                certificates: certificates.clone(),
+                key: key.clone(),
+                client_ca: self.client_ca.clone(),
+            }),
+            (Transport::Tls, ..) => {
+                return Err(unusable(
+                    setting,
+                    "needs certificates = \"….pem\" and key = \"….key\" beside it",
+                ));
+            }
+            (_, None, None) if self.client_ca.is_none() => None,
+            _ => {
+                return Err(unusable(
+                    setting,
+                    "has certificates or a key, which are for syslog+tls:// alone",
+                ));
+            }
+        };
+        Ok(Listen { transport, address, tls })
+    }
+}
+
+pub(crate) fn unusable(setting: impl Into<String>, problem: impl Into<String>) -> ConfigError {
     ConfigError::Unusable { setting: setting.into(), problem: problem.into() }
 }
 
@@ -296,11 +363,19 @@ impl ConfigDraft {
             *named = base.join(&*named);
         }
         for input in &mut draft.inputs {
-            if input.path != Path::new("-") {
+            if input.path != Path::new("-") && input.stream().is_none() && input.listened().is_none() {
                 input.path = base.join(&input.path);
             }
-            if let Some(mapping) = &mut input.mapping {
-                *mapping = base.join(&*mapping);
+            let files = [
+                &mut input.mapping,
+                &mut input.certificates,
+                &mut input.key,
+                &mut input.client_ca,
+                &mut input.credentials,
+                &mut input.ca_file,
+            ];
+            for named in files.into_iter().flatten() {
+                *named = base.join(&*named);
             }
         }
         Ok(draft)
@@ -331,11 +406,18 @@ impl ConfigDraft {
             return Err(unusable("name", problem));
         }
         let inputs = checked_inputs(self.inputs)?;
+        if self.once && inputs.iter().any(|input| matches!(input.source, InputSource::Syslog(_))) {
+            return Err(unusable("once", "has no end with a syslog+ input: leave one of them out"));
+        }
         let seconds =
             |told: Option<u64>, setting: &str, default: u64, least: u64| match told.unwrap_or(default) {
                 value if (least..=3600).contains(&value) => Ok(Duration::from_secs(value)),
                 _ => Err(unusable(setting, format!("must be {least} to 3600"))),
             };
+        let threads = self.threads.unwrap_or_else(|| cores() / 2).max(1);
+        if self.threads == Some(0) || threads > THREADS_MAX {
+            return Err(unusable("threads", format!("must be 1 to {THREADS_MAX}")));
+        }
         let first = self.first_report_milliseconds.unwrap_or(200);
         if first > 60_000 {
             return Err(unusable("first_report_milliseconds", "must be 0 to 60000"));
@@ -354,8 +436,14 @@ impl ConfigDraft {
             health: seconds(self.health_seconds, "health_seconds", 10, 1)?,
             poll: seconds(self.poll_seconds, "poll_seconds", 5, 1)?,
             drain: seconds(self.drain_seconds, "drain_seconds", 10, 0)?,
+            decoder: self.decoder,
+            threads,
         })
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 /// The hub's address: https, or http to this machine alone, because the token goes over the wire.
@@ -397,6 +485,12 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
     let known = BUILT_IN.map(|(file, _)| file.trim_end_matches(".toml"));
     let mut inputs = Vec::with_capacity(drafts.len());
     for (place, draft) in drafts.into_iter().enumerate() {
+        let stream = draft.stream().map(str::to_owned);
+        let setting = format!("input[{place}].path");
+        let listened = draft.listened().map(|path| draft.listen(path, &setting)).transpose()?;
+        if listened.is_none() && (draft.certificates.is_some() || draft.key.is_some()) {
+            return Err(unusable(setting, "has certificates or a key, which are for syslog+tls:// alone"));
+        }
         let format = match (draft.format.as_deref(), draft.mapping) {
             (Some(_), Some(_)) => {
                 return Err(unusable(format!("input[{place}]"), "has both format and mapping: keep one"));
@@ -410,6 +504,15 @@ fn checked_inputs(drafts: Vec<InputDraft>) -> Result<Vec<Input>, ConfigError> {
             }
         };
         let source = match draft.path {
+            _ if let Some(listen) = listened => InputSource::Syslog(listen),
+            _ if let Some(stream) = stream => {
+                let setting = format!("input[{place}].path");
+                InputSource::Nats(NatsInput::of(&setting, &stream, draft.credentials, draft.ca_file)?)
+            }
+            _ if draft.credentials.is_some() || draft.ca_file.is_some() => {
+                let problem = "has credentials or ca_file, which are for nats:// streams alone";
+                return Err(unusable(format!("input[{place}]"), problem));
+            }
             path if path.as_os_str().is_empty() => {
                 return Err(unusable(
                     format!("input[{place}].path"),

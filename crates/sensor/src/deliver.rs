@@ -35,7 +35,7 @@ pub(crate) async fn deliver(shared: Arc<Shared>, mut written_all: watch::Receive
                 continue;
             }
         };
-        let answer = shared.hub.sightings(report.key, &report.sightings).await;
+        let answer = shared.hub.sightings(report.key, &report.sightings, report.origin.as_ref()).await;
         if let Err(error) = settle(&shared, report, answer).await {
             shared.unreachable("handing in a report", &error);
             tokio::time::sleep(backoff.after(&error, shared.entropy.as_ref())).await;

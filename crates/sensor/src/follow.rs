@@ -72,6 +72,33 @@ pub struct Position {
     within_skipped: bool,
 }
 
+impl Position {
+    /// The start of a file that is read whole, such as a packed one.
+    pub(crate) fn of_start(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let id = FileId::of(&file.metadata()?);
+        let mut tail = Tail::start(file, id);
+        (&tail.file).take(HEAD_BYTES_MAX as u64).read_to_end(&mut tail.head)?;
+        Ok(tail.position())
+    }
+
+    /// Whether both are places in one file.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        let whole = |place: &Self| Self { offset: 0, within_skipped: false, ..place.clone() };
+        whole(self) == whole(other)
+    }
+
+    /// How many bytes lie before it; of a packed file, unpacked ones.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Another place in the same file.
+    pub(crate) fn at(&self, offset: u64) -> Self {
+        Self { offset, within_skipped: false, ..self.clone() }
+    }
+}
+
 /// What a step forward brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {

@@ -11,12 +11,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use shieldwall_model::id::{GroupId, ObjectId};
 use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::limits;
 use shieldwall_model::time::Timestamp;
 use shieldwall_watch::value::{Kind, Value};
 use shieldwall_watch::watchlist::{Builder, Change as WatchChange, LiveWatchlist, WatchlistError};
 
 use crate::disk::{self, Disk, DiskError};
-use crate::wire::{Change, Item, WatchedValue};
+use crate::wire::{Change, Item, Rule, WatchedValue};
 
 /// Largest snapshot in bytes.
 const SNAPSHOT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -54,6 +55,8 @@ pub(crate) struct Held {
     pub(crate) name: String,
     pub(crate) role: IndicatorRole,
     pub(crate) values: Vec<Value>,
+    /// The rule it is, when it is more than values.
+    pub(crate) rule: Option<Rule>,
     pub(crate) valid_until: Option<Timestamp>,
 }
 
@@ -69,8 +72,8 @@ impl Held {
             let left_out = item.values.len() - values.len();
             tracing::warn!(indicator = %item.indicator, left_out, "values this sensor cannot watch for");
         }
-        let Item { group, indicator, name, role, valid_until, .. } = item;
-        Self { group, indicator, name, role, values, valid_until }
+        let Item { group, indicator, name, role, valid_until, rule, .. } = item;
+        Self { group, indicator, name, role, values, rule, valid_until }
     }
 
     fn item(&self) -> Item {
@@ -82,8 +85,13 @@ impl Held {
             name: self.name.clone(),
             role: self.role,
             values: self.values.iter().map(value).collect(),
+            rule: self.rule.clone(),
             valid_until: self.valid_until,
         }
+    }
+
+    fn rule_bytes(&self) -> usize {
+        self.rule.as_ref().map_or(0, |rule| rule.text.len())
     }
 
     /// Whether it holds at `now`.
@@ -103,8 +111,13 @@ impl Names {
     }
 }
 
+/// Of the snapshot's form: those before knew no rules, and what is kept in them has to be told anew.
+const SNAPSHOT_FORM: u32 = 2;
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Snapshot {
+    #[serde(default)]
+    form: u32,
     cursor: Option<String>,
     items: Vec<Item>,
 }
@@ -122,6 +135,43 @@ pub(crate) struct Knowledge {
     cursor: Option<String>,
     live: Arc<LiveWatchlist>,
     names: Arc<Names>,
+    room: Room,
+}
+
+/// What there is of rules, so that no hub fills the memory.
+#[derive(Debug, Default)]
+struct Room {
+    rules: usize,
+    bytes: usize,
+    /// Rules there was no room for since the start.
+    over: u64,
+}
+
+impl Room {
+    /// Counts an indicator's rule in, or takes it away where there is no room.
+    fn take(&mut self, held: &mut Held) {
+        let bytes = held.rule_bytes();
+        if held.rule.is_none() {
+            return;
+        }
+        let fits = bytes <= limits::RULE_BYTES_MAX
+            && self.rules < limits::RULES_MAX
+            && self.bytes + bytes <= limits::RULES_BYTES_MAX;
+        if fits {
+            self.rules += 1;
+            self.bytes += bytes;
+        } else {
+            tracing::warn!(indicator = %held.indicator, bytes, "a rule this sensor has no room for");
+            (held.rule, self.over) = (None, self.over + 1);
+        }
+    }
+
+    fn give_back(&mut self, held: &Held) {
+        if held.rule.is_some() {
+            self.rules = self.rules.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(held.rule_bytes());
+        }
+    }
 }
 
 impl Knowledge {
@@ -136,9 +186,11 @@ impl Knowledge {
         };
         let mut builder = Builder::new(seed);
         let (mut items, mut ends, mut names) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut next_number = 0;
+        let (mut next_number, mut room) = (0, Room::default());
         for item in snapshot.items {
-            let held = Arc::new(Held::of(item));
+            let mut held = Held::of(item);
+            room.take(&mut held);
+            let held = Arc::new(held);
             let key = (held.group, held.indicator.clone());
             if held.is_active(now) {
                 for value in &held.values {
@@ -154,7 +206,18 @@ impl Knowledge {
         }
         let live = Arc::new(LiveWatchlist::new(builder.build()?));
         let names = Arc::new(Names(RwLock::new(names)));
-        Ok(Self { items, ends, now, next_number, cursor: snapshot.cursor, live, names })
+        let cursor = snapshot.cursor.filter(|_| snapshot.form >= SNAPSHOT_FORM);
+        Ok(Self { items, ends, now, next_number, cursor, live, names, room })
+    }
+
+    /// Rules there was no room for since the start.
+    pub(crate) fn rules_over(&self) -> u64 {
+        self.room.over
+    }
+
+    /// Whether anything was ever told.
+    pub(crate) fn is_known(&self) -> bool {
+        self.cursor.is_some() || !self.items.is_empty()
     }
 
     /// The compiled watchlist.
@@ -220,8 +283,12 @@ impl Knowledge {
             {
                 self.ends.remove(&(end, *number));
             }
+            if let Some((_, old)) = &old {
+                self.room.give_back(old);
+            }
             match held {
-                Some(held) => {
+                Some(mut held) => {
+                    self.room.take(&mut held);
                     let number = old.map_or(self.next_number, |(number, _)| number);
                     self.next_number = self.next_number.max(number.saturating_add(1));
                     if let Some(end) = held.valid_until {
@@ -265,7 +332,7 @@ impl Knowledge {
     /// What is to be written to disk: all items and the cursor they stand for.
     pub(crate) fn snapshot(&self) -> Result<Vec<u8>, KnowledgeError> {
         let items = self.items.values().map(|(_, held)| held.item()).collect();
-        Ok(serde_json::to_vec(&Snapshot { cursor: self.cursor.clone(), items })?)
+        Ok(serde_json::to_vec(&Snapshot { form: SNAPSHOT_FORM, cursor: self.cursor.clone(), items })?)
     }
 }
 
@@ -300,8 +367,15 @@ pub(crate) mod tests {
             name: format!("indicator {number}"),
             role,
             values: values.iter().map(value).collect(),
+            rule: None,
             valid_until: None,
         }
+    }
+
+    /// An indicator that is a rule.
+    pub(crate) fn rule(number: u128, kind: &str, text: &str) -> Item {
+        let rule = Rule { kind: kind.into(), version: None, text: text.into() };
+        Item { rule: Some(rule), ..item(number, IndicatorRole::Malicious, &[]) }
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -339,6 +413,33 @@ pub(crate) mod tests {
         assert!(!knowledge.apply(true, again, "f".into()).unwrap(), "nothing new");
         assert!(knowledge.apply(true, vec![], "g".into()).unwrap());
         assert_eq!((watched(&knowledge, "b.example").len(), knowledge.active()), (0, 0));
+    }
+
+    #[test]
+    fn rules_are_kept_within_bounds_and_a_snapshot_from_before_them_is_told_anew() {
+        let long = rule(2, "yara", &"x".repeat(limits::RULE_BYTES_MAX + 1));
+        let mut knowledge = knowing(vec![rule(1, "sigma", "title: one"), long]);
+        let kept = |knowledge: &Knowledge| {
+            let rules = knowledge.iter_active().filter_map(|held| held.rule.clone());
+            rules.map(|rule| rule.text).collect::<Vec<_>>()
+        };
+        assert_eq!((kept(&knowledge), knowledge.rules_over()), (vec!["title: one".to_owned()], 1));
+        assert_eq!((knowledge.room.rules, knowledge.room.bytes), (1, 10));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("watchlist.json");
+        let snapshot = knowledge.snapshot().unwrap();
+        save(&Disk::default(), &path, &snapshot).unwrap();
+        let again = Knowledge::open(&path, at(0), 1).unwrap();
+        assert_eq!((kept(&again), again.cursor(), again.room.bytes), (kept(&knowledge), Some("c"), 10));
+        let older = String::from_utf8(snapshot).unwrap().replace("\"form\":2,", "");
+        save(&Disk::default(), &path, older.as_bytes()).unwrap();
+        let again = Knowledge::open(&path, at(0), 1).unwrap();
+        assert_eq!((again.cursor(), again.items.len()), (None, 2), "matches on, and asks for everything");
+        let change = Change::Put(rule(1, "sigma", "title: other one"));
+        knowledge.apply(false, vec![change], "d".into()).unwrap();
+        assert_eq!((knowledge.room.rules, knowledge.room.bytes), (1, 16));
+        knowledge.apply(true, vec![], "e".into()).unwrap();
+        assert_eq!((knowledge.room.rules, knowledge.room.bytes), (0, 0));
     }
 
     #[test]

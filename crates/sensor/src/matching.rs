@@ -15,12 +15,12 @@ const SAMPLE_BYTES: usize = 64 * 1024;
 
 /// An indicator met in an event.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Met<'a> {
+pub(crate) struct Met {
     /// Its number in the compiled watchlist.
     pub(crate) number: u32,
-    /// Where its line begins: two matches of one line have this in common.
-    pub(crate) line: u64,
-    pub(crate) field: &'a str,
+    /// Where its line begins in the block: two matches of one line have this in common.
+    pub(crate) line: usize,
+    pub(crate) field: String,
     /// What was seen, normalised.
     pub(crate) kind: Kind,
     pub(crate) value: String,
@@ -30,7 +30,7 @@ pub(crate) struct Met<'a> {
 
 /// The matching of one input.
 pub(crate) struct Matching {
-    mappings: Arc<Mappings>,
+    mappings: Option<Arc<Mappings>>,
     /// Whether the mapping is to be told from what comes, and is not told for sure yet.
     undecided: bool,
     matcher: Matcher,
@@ -49,11 +49,52 @@ impl Matching {
             InputFormat::Mapping(path) => Arc::new(Mapping::load(path)?),
         };
         let undecided = *format == InputFormat::Auto;
-        Ok(Self { mappings: Arc::clone(mappings), undecided, matcher: Matcher::new(list, mapping) })
+        let mappings = undecided.then(|| Arc::clone(mappings));
+        Ok(Self { mappings, undecided, matcher: Matcher::new(list, mapping) })
+    }
+
+    /// Prepares for lines of a mapping that is told for sure.
+    pub(crate) fn by(mapping: Arc<Mapping>, list: Arc<Watchlist>) -> Self {
+        Self { mappings: None, undecided: false, matcher: Matcher::new(list, mapping) }
+    }
+
+    /// The mapping for these lines, which come next.
+    pub(crate) fn mapping_for(&mut self, lines: &[u8]) -> Arc<Mapping> {
+        if self.undecided {
+            self.decide(lines);
+        }
+        let mapping = Arc::clone(self.matcher.mapping());
+        self.learn(lines);
+        mapping
+    }
+
+    /// Takes in the header in these lines, for blocks that are matched apart from them.
+    pub(crate) fn learn(&mut self, lines: &[u8]) {
+        if let Some(mapping) = self.matcher.mapping().after(lines) {
+            self.matcher = Matcher::new(Arc::clone(self.matcher.watchlist()), Arc::new(mapping));
+        }
+    }
+
+    /// Takes in the first lines of an input that is read on from later.
+    pub(crate) fn begin_with(&mut self, head: &[u8]) {
+        if self.undecided {
+            self.decide(head);
+        }
+        self.learn(head);
+    }
+
+    /// Forgets what the last block told of those that follow it.
+    pub(crate) fn begin(&mut self) {
+        self.matcher.begin();
+    }
+
+    /// The mapping in use.
+    pub(crate) fn mapping(&self) -> &Arc<Mapping> {
+        self.matcher.mapping()
     }
 
     /// Matches whole lines; the last may lack its line end. Returns what this added to the counts.
-    pub(crate) fn run(&mut self, lines: &[u8], live: &LiveWatchlist, each: &mut dyn FnMut(Met<'_>)) -> Stats {
+    pub(crate) fn run(&mut self, lines: &[u8], live: &LiveWatchlist, each: &mut dyn FnMut(Met)) -> Stats {
         if self.undecided {
             self.decide(lines);
         }
@@ -61,8 +102,8 @@ impl Matching {
         if !Arc::ptr_eq(self.matcher.watchlist(), &current) {
             self.matcher.set_watchlist(current);
         }
-        let before = self.matcher.stats();
-        let mut sink = |hit: &Hit<'_>| each(met(hit));
+        let (before, start) = (self.matcher.stats(), self.matcher.consumed());
+        let mut sink = |hit: &Hit<'_>| each(met(hit, start));
         self.matcher.feed(lines, &mut sink);
         let after = self.matcher.finish(&mut sink);
         Stats {
@@ -78,7 +119,8 @@ impl Matching {
 
     /// Tells the format from the first lines, and again until some line fits one.
     fn decide(&mut self, lines: &[u8]) {
-        let verdict = self.mappings.detect(lines.get(..SAMPLE_BYTES).unwrap_or(lines));
+        let Some(mappings) = &self.mappings else { return };
+        let verdict = mappings.detect(lines.get(..SAMPLE_BYTES).unwrap_or(lines));
         self.undecided = verdict.fits == 0;
         if !Arc::ptr_eq(self.matcher.mapping(), &verdict.mapping) {
             tracing::info!(format = verdict.mapping.name(), why = %verdict.why, "told the format of an input");
@@ -87,7 +129,7 @@ impl Matching {
     }
 }
 
-fn met<'a>(hit: &Hit<'a>) -> Met<'a> {
+fn met(hit: &Hit<'_>, start: u64) -> Met {
     let observed = match hit.value.kind {
         // The port stands in another field: only the listed value has both.
         Kind::IpPort => hit.value.to_value(),
@@ -99,9 +141,10 @@ fn met<'a>(hit: &Hit<'a>) -> Met<'a> {
             .unwrap_or_else(|| hit.value.to_value()),
     };
     Met {
-        line: hit.offset,
+        // A block is far smaller than what a number can hold.
+        line: usize::try_from(hit.offset.saturating_sub(start)).unwrap_or(usize::MAX),
         number: hit.indicator,
-        field: hit.field,
+        field: hit.field.to_owned(),
         kind: observed.kind(),
         value: observed.to_string(),
         at: hit.observed_time.and_then(event_time),
@@ -172,7 +215,7 @@ mod tests {
             let mut met = Vec::new();
             let stats = matching.run(event.as_bytes(), &live, &mut |m| {
                 assert_eq!(m.at.unwrap().to_string(), "2017-05-12T07:24:00.000000Z");
-                met.push((m.number, m.field.to_owned(), m.kind, m.value));
+                met.push((m.number, m.field, m.kind, m.value));
             });
             assert_eq!((stats.events, stats.bytes), (1, event.len() as u64));
             met.sort();

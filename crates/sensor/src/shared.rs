@@ -71,6 +71,20 @@ pub enum SensorEvent {
         /// Values in it.
         values: usize,
     },
+    /// The rules for other tools were written.
+    RulesWritten {
+        /// Rules in the files.
+        rules: u64,
+        /// Rules that are not safe to pass on.
+        left_out: u64,
+    },
+    /// An input listens for senders.
+    Listening {
+        /// The input as configured.
+        input: String,
+        /// The address in use.
+        address: std::net::SocketAddr,
+    },
     /// The hub could not be talked to; it is tried again.
     HubUnreachable {
         /// What was tried and what happened.
@@ -113,12 +127,21 @@ pub(crate) struct Counts {
     pub(crate) matches: AtomicU64,
     pub(crate) bad_lines: AtomicU64,
     pub(crate) skipped_lines: AtomicU64,
+    /// Messages from the network that found no room.
+    pub(crate) dropped_messages: AtomicU64,
     pub(crate) reports: AtomicU64,
     pub(crate) sightings: AtomicU64,
     pub(crate) accepted: AtomicU64,
     pub(crate) warnings: AtomicU64,
     pub(crate) watchlist_items: AtomicU64,
     pub(crate) watchlist_version: AtomicU64,
+    pub(crate) rules_run: AtomicU64,
+    pub(crate) rules_passed_on: AtomicU64,
+    pub(crate) rules_left_out: AtomicU64,
+    /// Evaluations left out because a rule was over its budget.
+    pub(crate) shed_evaluations: AtomicU64,
+    /// Matches of one message past what a report may hold.
+    pub(crate) shed_matches: AtomicU64,
 }
 
 pub(crate) fn add(count: &AtomicU64, amount: u64) {

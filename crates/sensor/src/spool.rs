@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::disk::{self, Disk, DiskError};
 use crate::follow::Position;
-use crate::wire::Sighting;
+use crate::wire::{Origin, Sighting};
 
 /// Largest report or checkpoint file in bytes.
 const REPORT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -76,6 +76,9 @@ pub(crate) struct Report {
     /// By which the hub knows it again.
     pub(crate) key: Uuid,
     pub(crate) sightings: Vec<Sighting>,
+    /// The messages the sightings come from, where they come from a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
     pub(crate) checkpoint: Checkpoint,
 }
 
@@ -169,6 +172,7 @@ impl Spool {
     pub(crate) fn prepare(
         &self,
         sightings: Vec<Sighting>,
+        origin: Option<Origin>,
         mut checkpoint: Checkpoint,
         entropy: &dyn Entropy,
     ) -> Result<Report, SpoolError> {
@@ -177,7 +181,8 @@ impl Spool {
         let mut inner = self.inner();
         inner.sequence += 1;
         checkpoint.sequence = inner.sequence;
-        Ok(Report { key: uuid::Builder::from_random_bytes(random).into_uuid(), sightings, checkpoint })
+        let key = uuid::Builder::from_random_bytes(random).into_uuid();
+        Ok(Report { key, sightings, origin, checkpoint })
     }
 
     /// Writes a report. Once this returned it outlasts a crash. When it failed it may be there or not: nothing
@@ -294,7 +299,7 @@ mod tests {
     }
 
     fn write(spool: &Spool, count: u64, waiting: u64, entropy: &RepeatableEntropy) {
-        let report = spool.prepare(vec![sighting(count)], checkpoint(waiting), entropy).unwrap();
+        let report = spool.prepare(vec![sighting(count)], None, checkpoint(waiting), entropy).unwrap();
         spool.write(&report).unwrap();
     }
 

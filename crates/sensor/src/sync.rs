@@ -1,6 +1,7 @@
 //! Keeps the watchlist as the hub has it: fetches what changed, lets it end in time, writes what follows from it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shieldwall_model::time::Timestamp;
@@ -12,7 +13,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::backoff::Backoff;
 use crate::blocklist::Blocklist;
 use crate::client::{Hub, HubError};
+
 use crate::knowledge::{self, Knowledge, KnowledgeError};
+use crate::outlet::{self, Outlet};
 use crate::shared::{SensorEvent, Shared};
 use crate::wire::Change;
 
@@ -68,16 +71,47 @@ async fn fetch(hub: Hub, mut cursor: Option<String>) -> Result<Fetched, HubError
 struct Keeper {
     knowledge: Knowledge,
     blocklist: Option<Blocklist>,
+    outlet: Option<Outlet>,
     unsaved: bool,
 }
 
 impl Keeper {
-    /// Writes the block list if it became another.
+    /// Writes the block list and the rules for other tools if they became others.
     fn publish(&mut self, shared: &Shared) {
+        self.publish_blocklist(shared);
+        self.publish_rules(shared);
+    }
+
+    fn publish_rules(&mut self, shared: &Shared) {
+        let outlet = Outlet::of(self.knowledge.iter_active());
+        let not_run = self.knowledge.iter_active().filter_map(|held| held.rule.as_ref());
+        let not_run = not_run.filter(|rule| !outlet::is_passed_on(&rule.kind)).count();
+        let left_out =
+            outlet.left_out + self.knowledge.rules_over() + u64::try_from(not_run).unwrap_or(u64::MAX);
+        gauge(&shared.counts.rules_passed_on, outlet.passed_on);
+        gauge(&shared.counts.rules_left_out, left_out);
+        if self.outlet.as_ref() == Some(&outlet) {
+            return;
+        }
+        match outlet.publish(&shared.state("rules"), self.outlet.as_ref(), &shared.disk) {
+            Ok(()) => {
+                let (rules, left_out) = (outlet.passed_on, outlet.left_out);
+                if rules + left_out > 0 || self.outlet.is_some() {
+                    tracing::info!(rules, left_out, files = outlet.files(), "rules for other tools");
+                    shared.observer.tell(|| SensorEvent::RulesWritten { rules, left_out });
+                }
+                self.outlet = Some(outlet);
+            }
+            Err(error) => {
+                // Whatever lies there now is looked at anew next time.
+                self.outlet = None;
+                tracing::error!(%error, code = error.code(), "the rules for other tools were not written");
+            }
+        }
+    }
+
+    fn publish_blocklist(&mut self, shared: &Shared) {
         let (items, version) = (self.knowledge.active(), self.knowledge.live().version());
-        let gauge = |count: &std::sync::atomic::AtomicU64, value: u64| {
-            count.store(value, std::sync::atomic::Ordering::Relaxed);
-        };
         gauge(&shared.counts.watchlist_items, u64::try_from(items).unwrap_or(u64::MAX));
         gauge(&shared.counts.watchlist_version, version);
         let active: Vec<_> = self.knowledge.iter_active().collect();
@@ -100,7 +134,7 @@ impl Keeper {
         self.unsaved |= self.knowledge.cursor() != Some(&fetched.cursor);
         self.knowledge.tick(now)?;
         let changed = self.knowledge.apply(fetched.reset, fetched.changes, fetched.cursor)?;
-        if changed || self.blocklist.is_none() {
+        if changed || self.blocklist.is_none() || self.outlet.is_none() {
             self.publish(shared);
         }
         Ok(changed)
@@ -114,6 +148,10 @@ impl Keeper {
             Err(error) => tracing::error!(%error, code = error.code(), "the watchlist was not kept on disk"),
         }
     }
+}
+
+fn gauge(count: &AtomicU64, value: u64) {
+    count.store(value, Ordering::Relaxed);
 }
 
 /// Whether the watchlist came from the hub yet.
@@ -142,8 +180,8 @@ struct Running {
 
 /// Keeps the watchlist until the sensor stops, and tells how the first sync goes.
 pub(crate) async fn keep(shared: Arc<Shared>, knowledge: Knowledge, first: watch::Sender<First>) {
-    let mut keeper = Keeper { knowledge, blocklist: None, unsaved: false };
-    if keeper.knowledge.cursor().is_some() {
+    let mut keeper = Keeper { knowledge, blocklist: None, outlet: None, unsaved: false };
+    if keeper.knowledge.is_known() {
         keeper.publish(&shared);
     }
     let now = Instant::now();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shieldwall_model::id::{GroupId, ObjectId, WarningId};
 use shieldwall_model::indicator::IndicatorRole;
+use shieldwall_model::sequences::Sequences;
 use shieldwall_model::time::Timestamp;
 
 /// One value of an indicator: its kind by the watchlist's name (`domain`, `ipv4`, `sha256`…) and the value.
@@ -46,9 +47,25 @@ pub struct Item {
     pub role: IndicatorRole,
     /// The values to watch for.
     pub values: Vec<WatchedValue>,
+    /// The rule to watch by, when it is more than values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
     /// Until when it holds; without end when absent.
     #[serde(default)]
     pub valid_until: Option<Timestamp>,
+}
+
+/// A rule as its owner wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its language: `stix`, `sigma`, `yara`, `snort` or `suricata`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The version of that language, if its owner says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its text.
+    pub text: String,
 }
 
 /// One page of `GET /api/v1/watchlist`.
@@ -83,6 +100,24 @@ pub enum ToldValue {
     Withheld,
 }
 
+/// Which messages of a stream gave how many of a sighting's events each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Events of each message.
+    pub count: u64,
+    /// The messages.
+    pub sequences: Sequences,
+}
+
+/// Where all of a report's sightings come from, when it is a stream whose messages may be handed out again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The stream: its name and when it was made.
+    pub stream: String,
+    /// The messages this report speaks for: nothing else will be told of them.
+    pub sequences: Sequences,
+}
+
 /// One sighting as sent to the hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
@@ -104,13 +139,19 @@ pub struct Sighting {
     pub value: ToldValue,
     /// When the sensor noticed the first of them.
     pub detected: Timestamp,
+    /// The messages they were in, when the report has an [`Origin`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contributions: Vec<Contribution>,
 }
 
 /// The body of `POST /api/v1/sightings`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SightingsBody {
-    /// 1 to 1,000 sightings.
+    /// 1 to 1,000 sightings; 1 to 10,000 with an origin.
     pub sightings: Vec<Sighting>,
+    /// Where they come from, when messages of it may be handed out again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The answer to `POST /api/v1/sightings`.
@@ -165,11 +206,57 @@ pub struct Health {
     pub watchlist_items: u64,
     /// How often the watchlist changed since start.
     pub watchlist_version: u64,
+    /// What became of the rules among the indicators.
+    #[serde(default)]
+    pub rules: RuleCounts,
+    /// What was not matched, and why.
+    #[serde(default)]
+    pub shed: ShedCounts,
+    /// The rules that took the most time, the slowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slow_rules: Vec<SlowRule>,
     /// The inputs, and behind each in brackets what is wrong with it.
     pub inputs: Vec<String>,
     /// Why the sensor stopped reading, when it did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub held: Option<String>,
+}
+
+/// What a sensor does with the rules it was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleCounts {
+    /// Run here.
+    pub run: u64,
+    /// Written to `rules/` for the tools that run them.
+    pub passed_on: u64,
+    /// Neither: past a limit, not understood, or not safe to pass on.
+    pub left_out: u64,
+}
+
+/// What a sensor could not do in time or within its limits, since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShedCounts {
+    /// Evaluations of rules left out because a rule was over its budget.
+    pub rule_evaluations: u64,
+    /// Matches of a single message past what a report may hold.
+    pub matches: u64,
+}
+
+/// What a rule cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SlowRule {
+    /// The indicator.
+    pub indicator: String,
+    /// Its name.
+    pub name: String,
+    /// Evaluations.
+    pub evaluations: u64,
+    /// Matches.
+    pub matches: u64,
+    /// Time of an evaluation on average, in microseconds.
+    pub microseconds: f64,
+    /// Evaluations left out because it was over its budget.
+    pub shed: u64,
 }
 
 /// The part of a warning a sensor acts on; the rest is for people.
@@ -257,6 +344,18 @@ mod tests {
         let told = |value: ToldValue| serde_json::to_string(&value).unwrap();
         assert_eq!(told(ToldValue::Sha256("ab".into())), r#"{"sha256":"ab"}"#);
         assert_eq!(told(ToldValue::Withheld), r#""withheld""#);
+    }
+
+    #[test]
+    fn a_rule_is_taken_where_a_hub_tells_one_and_missed_by_nobody() {
+        let plain = r#"{"group":"group--00000000-0000-7000-8000-000000000001","indicator":"indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f","name":"n","role":"malicious","values":[],"valid_until":null}"#;
+        let item: Item = serde_json::from_str(plain).unwrap();
+        assert_eq!(item.rule, None, "a hub that tells values alone");
+        assert_eq!(serde_json::to_string(&item).unwrap(), plain);
+        let told = plain
+            .replace(r#""values":[]"#, r#""values":[],"rule":{"type":"sigma","text":"title: t","more":1}"#);
+        let item: Item = serde_json::from_str(&told).unwrap();
+        assert_eq!(item.rule, Some(Rule { kind: "sigma".into(), version: None, text: "title: t".into() }));
     }
 
     #[test]

@@ -3,24 +3,33 @@
 //! Everything here blocks and none of it is async. One [`Worker::turn`] handles one block of each input and
 //! leaves a state that may be kept, so tests can stop the sensor between any two writes.
 
-use std::collections::BTreeMap;
+mod gathered;
+mod inputs;
+mod pool;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use async_nats::Subject;
+use sha2::{Digest, Sha256};
 use shieldwall_model::id::Entropy;
 use shieldwall_model::time::Clock;
 use shieldwall_watch::mapping::{MappingError, Mappings};
+use shieldwall_watch::matcher::Stats;
 use shieldwall_watch::watchlist::LiveWatchlist;
+use tokio::runtime::Handle;
 
-use sha2::{Digest, Sha256};
-
+use self::gathered::Gathered;
+use self::inputs::{InputAtWork, Messages};
+use self::pool::{Job, Pool};
 use crate::aggregate::{Aggregator, Seen};
-use crate::config::{Config, InputSource, Tell};
-use crate::follow::{FollowError, Follower, Progress, hex};
+use crate::config::{Config, Tell};
+use crate::follow::{FollowError, hex};
 use crate::knowledge::Names;
-use crate::lines::{Filled, LineBuffer};
-use crate::matching::{Matching, Met};
+use crate::listen::ListenError;
+use crate::matching::Met;
 use crate::shared::{Counts, Observer, Reading, SensorEvent, Shared, add};
 use crate::spool::{Checkpoint, Report, Spool, SpoolError};
 use crate::wire::{Sighting, ToldValue};
@@ -29,8 +38,6 @@ use crate::wire::{Sighting, ToldValue};
 const IDLE_MILLISECONDS: u64 = 25;
 /// How often the place is kept when nothing is to report, in milliseconds. A crash reads again what came since.
 const KEEP_MILLISECONDS: u64 = 1_000;
-/// How many blocks of standard input are read ahead.
-const STDIN_BLOCKS: usize = 4;
 
 /// Why matching stopped.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +53,21 @@ pub enum WorkError {
     /// An input cannot be read, and the sensor was told to read once.
     #[error(transparent)]
     Follow(#[from] FollowError),
+    /// An input cannot be listened for.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A stream cannot be read here.
+    #[error("input {input}: streams are read by a running sensor alone")]
+    Unread {
+        /// The input.
+        input: String,
+    },
+    /// The matching threads did not start.
+    #[error("the matching threads did not start: {0}; write a smaller `threads`")]
+    Threads(#[source] std::io::Error),
+    /// A matching thread broke; that is a mistake in the program.
+    #[error("a matching thread broke; nothing reported is lost, start the sensor again")]
+    Broken,
     /// The state directory failed at the end.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -57,6 +79,10 @@ impl WorkError {
         match self {
             Self::Mapping { source, .. } => source.code(),
             Self::Follow(error) => error.code(),
+            Self::Listen(error) => error.code(),
+            Self::Unread { .. } => "sensor.work.unread",
+            Self::Threads(_) => "sensor.work.threads",
+            Self::Broken => "sensor.work.broken",
             Self::Spool(error) => error.code(),
         }
     }
@@ -73,18 +99,6 @@ pub(crate) enum Turn {
     Held,
     /// All inputs are at their end.
     Ended,
-}
-
-enum Source {
-    File(Box<Follower>),
-    Stdin { blocks: Receiver<(Vec<u8>, u64)>, ended: bool },
-}
-
-struct InputAtWork {
-    name: String,
-    source: Source,
-    matching: Matching,
-    skipped_lines: u64,
 }
 
 /// What the worker borrows from the running sensor.
@@ -110,50 +124,52 @@ impl Shared {
     }
 }
 
+/// A report that could not be written yet.
+struct Stuck {
+    report: Report,
+    /// The input whose messages are acknowledged after that.
+    acknowledges: Option<(usize, Vec<Subject>)>,
+}
+
 /// See the module.
 pub(crate) struct Worker {
     inputs: Vec<InputAtWork>,
     aggregator: Aggregator,
     live: Arc<LiveWatchlist>,
     names: Arc<Names>,
-    /// A report that could not be written yet; nothing else is done before it was.
-    stuck: Option<Report>,
+    /// Nothing else is done before this was written.
+    stuck: Option<Stuck>,
     /// Something changed since the place was last kept, and when that was.
     unkept: bool,
     kept: Instant,
     once: bool,
-    problems: BTreeMap<String, String>,
+    /// Other threads that match, where there are any.
+    pool: Option<Pool>,
 }
 
 impl Worker {
-    /// Opens the inputs where `from` left off.
+    /// Opens the inputs where `from` left off. Streams are read on `runtime`.
     pub(crate) fn open(
         config: &Config,
         from: Checkpoint,
         live: Arc<LiveWatchlist>,
         names: Arc<Names>,
+        runtime: Option<&Handle>,
     ) -> Result<Self, WorkError> {
-        let wrong = |input: &str, source: MappingError| WorkError::Mapping {
-            input: input.to_owned(),
-            source: Box::new(source),
-        };
-        let mappings = Arc::new(Mappings::built_in().map_err(|source| wrong("", source))?);
+        let mappings = Mappings::built_in()
+            .map_err(|source| WorkError::Mapping { input: String::new(), source: Box::new(source) })?;
+        let mappings = Arc::new(mappings);
         let mut inputs = Vec::with_capacity(config.inputs.len());
         for input in &config.inputs {
-            let name = input.source.to_string();
-            let matching = Matching::new(&input.format, &mappings, live.current())
-                .map_err(|source| wrong(&name, source))?;
-            let source = match &input.source {
-                InputSource::File(path) => {
-                    let positions = from.inputs.get(&name).map_or(&[][..], Vec::as_slice);
-                    Source::File(Box::new(Follower::new(path, positions, config.once)?))
-                }
-                InputSource::Stdin => Source::Stdin { blocks: read_stdin(), ended: false },
-            };
-            inputs.push(InputAtWork { name, source, matching, skipped_lines: 0 });
+            let positions = from.inputs.get(&input.source.to_string()).map_or(&[][..], Vec::as_slice);
+            inputs.push(InputAtWork::open(input, positions, config, &mappings, &live, runtime)?);
         }
         let mut aggregator = Aggregator::new(config.first_report, config.repeat_report);
         from.waiting.into_iter().for_each(|sighting| aggregator.add_waiting(sighting));
+        let pool = match config.threads {
+            0 | 1 => None,
+            threads => Some(Pool::start(threads, &live).map_err(WorkError::Threads)?),
+        };
         Ok(Self {
             inputs,
             aggregator,
@@ -163,18 +179,13 @@ impl Worker {
             unkept: false,
             kept: Instant::now(),
             once: config.once,
-            problems: BTreeMap::new(),
+            pool,
         })
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let mut inputs = BTreeMap::new();
-        for input in &self.inputs {
-            if let Source::File(follower) = &input.source {
-                inputs.insert(input.name.clone(), follower.positions());
-            }
-        }
-        Checkpoint { sequence: 0, inputs, waiting: self.aggregator.waiting() }
+        let inputs = self.inputs.iter().filter_map(|input| Some((input.name.clone(), input.positions()?)));
+        Checkpoint { sequence: 0, inputs: inputs.collect(), waiting: self.aggregator.waiting() }
     }
 
     /// Reads, matches and writes what is due. `Err` only for what makes going on pointless.
@@ -182,12 +193,21 @@ impl Worker {
         if self.write_stuck(around).is_err() || around.spool.is_full() {
             return Ok(Turn::Held);
         }
-        let (mut any, mut ended) = (false, true);
-        for place in 0..self.inputs.len() {
-            let (read, over) = self.read(place, around, now)?;
-            any |= read;
-            ended &= over;
+        for input in &self.inputs {
+            let dropped = input.take_dropped();
+            if dropped > 0 {
+                add(&around.counts.dropped_messages, dropped);
+                metrics::counter!("shieldwall_sensor_dropped_messages_total").increment(dropped);
+            }
         }
+        let (any, ended) = match self.pool.take() {
+            None => self.read_one_by_one(around, now)?,
+            Some(pool) => {
+                let read = self.read_at_once(&pool, around, now);
+                self.pool = Some(pool);
+                read?
+            }
+        };
         self.unkept |= any;
         if self.report(around, now, false).is_err() {
             return Ok(Turn::Held);
@@ -209,70 +229,92 @@ impl Worker {
         })
     }
 
-    /// Reads one block of one input; tells whether there was something, and whether this was the end.
-    fn read(
+    /// Reads and matches one block of each input; tells whether there was something, and whether all ended.
+    fn read_one_by_one(
         &mut self,
-        place: usize,
         around: &Surroundings<'_>,
         now: Instant,
     ) -> Result<(bool, bool), WorkError> {
-        let Some(input) = self.inputs.get_mut(place) else { return Ok((false, true)) };
-        let InputAtWork { name, source, matching, skipped_lines } = input;
-        let mut block = Vec::new();
-        let (lines, skipped, over) = match source {
-            Source::File(follower) => match follower.step(now) {
-                Ok(Progress::Lines) => (follower.lines(), follower.skipped_lines(), false),
-                Ok(Progress::Idle) => {
-                    self.problems.remove(name.as_str());
-                    (&[][..], follower.skipped_lines(), self.once)
-                }
-                Err(error) if self.once => return Err(error.into()),
-                Err(error) => {
-                    let problem = error.to_string();
-                    if self.problems.insert(name.clone(), problem.clone()).as_ref() != Some(&problem) {
-                        tracing::warn!(%error, code = error.code(), "an input cannot be read; trying again");
-                    }
-                    return Ok((false, false));
-                }
-            },
-            Source::Stdin { blocks, ended } => {
-                let mut skipped = *skipped_lines;
-                match blocks.try_recv() {
-                    Ok((lines, so_far)) => (block, skipped) = (lines, so_far),
-                    Err(TryRecvError::Disconnected) => *ended = true,
-                    Err(TryRecvError::Empty) => {}
-                }
-                (block.as_slice(), skipped, *ended)
+        let (mut any, mut ended) = (false, true);
+        for input in &mut self.inputs {
+            let skipped_before = input.skipped_lines;
+            let (read, matching, gathered) = input.read(now, self.once)?;
+            let Some(read) = read else {
+                ended = false;
+                continue;
+            };
+            let skipped_lines = read.skipped_lines;
+            add(&around.counts.skipped_lines, skipped_lines.saturating_sub(skipped_before));
+            ended &= read.over;
+            if !read.lines.is_empty() {
+                any = true;
+                let (aggregator, names) = (&mut self.aggregator, &self.names);
+                let mut counting = Counting::of(read.messages, aggregator, gathered, names, around);
+                let stats = matching.run(&read.lines, &self.live, &mut |met| counting.take(met));
+                tally(&stats, around);
             }
-        };
-        add(&around.counts.skipped_lines, skipped.saturating_sub(*skipped_lines));
-        *skipped_lines = skipped;
-        if lines.is_empty() {
-            return Ok((false, over));
+            input.skipped_lines = skipped_lines;
+            input.acknowledge_clean();
         }
-        let (aggregator, names) = (&mut self.aggregator, &self.names);
-        // An event that carries a value in several fields is one event: it counts under the first of them.
-        let mut counted: (u64, Vec<u32>) = (u64::MAX, Vec::new());
-        let stats = matching.run(lines, &self.live, &mut |met| {
-            if counted.0 != met.line {
-                counted = (met.line, Vec::new());
+        Ok((any, ended))
+    }
+
+    /// Reads as many blocks as the pool takes and matches them at once; counts them in the order they were read.
+    fn read_at_once(
+        &mut self,
+        pool: &Pool,
+        around: &Surroundings<'_>,
+        now: Instant,
+    ) -> Result<(bool, bool), WorkError> {
+        let (mut jobs, mut of) = (Vec::with_capacity(pool.room()), Vec::with_capacity(pool.room()));
+        let mut ended = true;
+        let share = (pool.room() / self.inputs.len().max(1)).max(1);
+        for (place, input) in self.inputs.iter_mut().enumerate() {
+            for _ in 0..share.min(pool.room().saturating_sub(jobs.len())) {
+                let skipped_before = input.skipped_lines;
+                let (read, matching, _) = input.read(now, self.once)?;
+                let Some(read) = read else {
+                    ended = false;
+                    break;
+                };
+                let skipped_lines = read.skipped_lines;
+                add(&around.counts.skipped_lines, skipped_lines.saturating_sub(skipped_before));
+                let empty = read.lines.is_empty();
+                if !empty {
+                    let mapping = matching.mapping_for(&read.lines);
+                    jobs.push(Job { number: jobs.len(), mapping, lines: read.lines.into_owned() });
+                    of.push((place, read.messages));
+                }
+                ended &= read.over;
+                input.skipped_lines = skipped_lines;
+                if empty {
+                    break;
+                }
             }
-            if !counted.1.contains(&met.number) {
-                counted.1.push(met.number);
-                count(met, aggregator, names, around);
-            }
-        });
-        add(&around.counts.events, stats.events);
-        add(&around.counts.bytes, stats.bytes);
-        add(&around.counts.bad_lines, stats.bad_lines);
-        metrics::counter!("shieldwall_sensor_events_total").increment(stats.events);
+        }
+        if jobs.is_empty() {
+            self.inputs.iter_mut().for_each(InputAtWork::acknowledge_clean);
+            return Ok((false, ended));
+        }
+        for (done, (place, messages)) in pool.run(jobs).ok_or(WorkError::Broken)?.into_iter().zip(of) {
+            let gathered = self.inputs.get_mut(place).and_then(|input| input.gathered.as_mut());
+            let mut counting = Counting::of(messages, &mut self.aggregator, gathered, &self.names, around);
+            done.met.into_iter().for_each(|met| counting.take(met));
+            tally(&done.stats, around);
+        }
+        self.inputs.iter_mut().for_each(InputAtWork::acknowledge_clean);
         Ok((true, false))
     }
 
     fn write_stuck(&mut self, around: &Surroundings<'_>) -> Result<(), SpoolError> {
-        let Some(report) = &self.stuck else { return Ok(()) };
-        around.spool.write(report)?;
-        (self.stuck, self.unkept) = (None, false);
+        let Some(stuck) = &self.stuck else { return Ok(()) };
+        around.spool.write(&stuck.report)?;
+        if let Some((place, replies)) = self.stuck.take().and_then(|stuck| stuck.acknowledges)
+            && let Some(input) = self.inputs.get(place)
+        {
+            input.acknowledge(replies);
+        }
+        self.unkept = false;
         Ok(())
     }
 
@@ -281,21 +323,64 @@ impl Worker {
         loop {
             let due: Vec<Sighting> = self.aggregator.due(now, all);
             if due.is_empty() {
-                return Ok(());
+                break;
             }
-            let report = match around.spool.prepare(due.clone(), self.checkpoint(), around.entropy) {
+            let report = match around.spool.prepare(due.clone(), None, self.checkpoint(), around.entropy) {
                 Ok(report) => report,
                 Err(error) => {
                     due.into_iter().for_each(|sighting| self.aggregator.add_waiting(sighting));
                     return Err(error);
                 }
             };
-            self.stuck = Some(report);
-            if let Err(error) = self.write_stuck(around) {
-                tracing::error!(%error, code = error.code(), "a report cannot be written; not reading on until it is");
-                return Err(error);
-            }
+            self.stuck = Some(Stuck { report, acknowledges: None });
+            self.write_out(around)?;
         }
+        for place in 0..self.inputs.len() {
+            self.report_stream(place, around, now, all)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a report of what was seen in messages of a stream, if one is due.
+    fn report_stream(
+        &mut self,
+        place: usize,
+        around: &Surroundings<'_>,
+        now: Instant,
+        all: bool,
+    ) -> Result<(), SpoolError> {
+        let due = |input: &InputAtWork| {
+            let held_up = input.is_held_up();
+            input.gathered.as_ref().is_some_and(|gathered| gathered.is_due(now, all || held_up))
+        };
+        if !self.inputs.get(place).is_some_and(due) {
+            return Ok(());
+        }
+        let mut report = around.spool.prepare(Vec::new(), None, self.checkpoint(), around.entropy)?;
+        let gathered = self.inputs.get_mut(place).and_then(|input| input.gathered.as_mut());
+        if let Some((sightings, origin, replies)) = gathered.map(|gathered| gathered.take(now)) {
+            (report.sightings, report.origin) = (sightings, Some(origin));
+            self.stuck = Some(Stuck { report, acknowledges: Some((place, replies)) });
+            self.write_out(around)?;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self, around: &Surroundings<'_>) -> Result<(), SpoolError> {
+        self.write_stuck(around).inspect_err(|error| {
+            tracing::error!(%error, code = error.code(), "a report cannot be written; not reading on until it is");
+        })
+    }
+
+    /// What listens, and where.
+    fn listening(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.inputs.iter().filter_map(|input| Some((input.name.as_str(), input.address()?)))
+    }
+
+    /// How long until something may be due; `None` when nothing waits.
+    fn next_due(&self, now: Instant) -> Option<Duration> {
+        let streams = self.inputs.iter().filter_map(|input| input.gathered.as_ref()?.next_due(now));
+        streams.chain(self.aggregator.next_due(now)).min()
     }
 
     /// Writes everything that waits, and the place.
@@ -317,76 +402,119 @@ impl Worker {
             let full = "the spool is full: the hub does not take reports";
             (if spool.is_full() { full } else { "reports cannot be written: check the disk" }).to_owned()
         });
-        reading.inputs = self
-            .inputs
-            .iter()
-            .map(|input| (input.name.clone(), self.problems.get(&input.name).cloned()))
-            .collect();
+        reading.inputs =
+            self.inputs.iter().map(|input| (input.name.clone(), input.problem.clone())).collect();
     }
 }
 
-/// Counts one match, and tells the observer.
-fn count(met: Met<'_>, aggregator: &mut Aggregator, names: &Names, around: &Surroundings<'_>) {
-    // Removed since this block began.
-    let Some(held) = names.get(met.number) else { return };
-    let detected = around.clock.now();
-    if !held.is_active(detected) {
-        return;
+impl InputAtWork {
+    /// Acknowledges messages in which nothing was seen.
+    fn acknowledge_clean(&mut self) {
+        let clean = self.gathered.as_mut().map(Gathered::clean);
+        self.acknowledge(clean.unwrap_or_default());
     }
-    add(&around.counts.matches, 1);
-    metrics::counter!("shieldwall_sensor_matches_total").increment(1);
-    around.observer.tell(|| SensorEvent::Matched {
-        group: held.group,
-        indicator: held.indicator.clone(),
-        role: held.role,
-        value: met.value.clone(),
-        field: met.field.to_owned(),
-        detected,
-    });
-    aggregator.add(Seen {
-        group: held.group,
-        indicator: held.indicator.clone(),
-        kind: met.kind.as_str().to_owned(),
-        field: met.field.to_owned(),
-        value: match around.config.tell {
-            Tell::Plain => ToldValue::Plain(met.value),
-            Tell::Hashed => ToldValue::Sha256(hex(&Sha256::digest(met.value.as_bytes()))),
-            Tell::Withheld => ToldValue::Withheld,
-        },
-        at: met.at.unwrap_or(detected),
-        detected,
-    });
 }
 
-/// Reads standard input on a thread of its own, because reading it cannot be interrupted. What was read and not
-/// reported is lost with a crash: a pipe cannot be read twice.
-fn read_stdin() -> Receiver<(Vec<u8>, u64)> {
-    let (to, blocks) = sync_channel(STDIN_BLOCKS);
-    std::thread::spawn(move || {
-        let (mut input, mut lines) = (std::io::stdin().lock(), LineBuffer::default());
-        loop {
-            let found = match lines.fill(&mut input) {
-                Ok(Filled::Lines(bytes)) => Some(bytes),
-                Ok(Filled::Skipped(_) | Filled::Partial) => continue,
-                Ok(Filled::End) => None,
-                Err(error) => {
-                    tracing::error!(%error, "standard input cannot be read");
-                    None
+/// Adds what a block brought to the counts.
+fn tally(stats: &Stats, around: &Surroundings<'_>) {
+    add(&around.counts.events, stats.events);
+    add(&around.counts.bytes, stats.bytes);
+    add(&around.counts.bad_lines, stats.bad_lines);
+    metrics::counter!("shieldwall_sensor_events_total").increment(stats.events);
+}
+
+/// Counts what one block meets.
+struct Counting<'a> {
+    messages: Option<Messages>,
+    aggregator: &'a mut Aggregator,
+    gathered: Option<&'a mut Gathered>,
+    names: &'a Names,
+    around: &'a Surroundings<'a>,
+    /// The line that is being counted and the indicators counted in it: an event that carries a value in several
+    /// fields is one event and counts under the first of them.
+    line: (usize, Vec<u32>),
+}
+
+impl<'a> Counting<'a> {
+    fn of(
+        messages: Option<Messages>,
+        aggregator: &'a mut Aggregator,
+        gathered: Option<&'a mut Gathered>,
+        names: &'a Names,
+        around: &'a Surroundings<'a>,
+    ) -> Self {
+        Self { messages, aggregator, gathered, names, around, line: (usize::MAX, Vec::new()) }
+    }
+
+    fn take(&mut self, met: Met) {
+        if self.line.0 != met.line {
+            self.line = (met.line, Vec::new());
+        }
+        if self.line.1.contains(&met.number) {
+            return;
+        }
+        self.line.1.push(met.number);
+        let message = self.messages.as_ref().map(|messages| {
+            messages.get(messages.partition_point(|(end, ..)| *end <= met.line)).copied().unwrap_or_default()
+        });
+        match message {
+            Some((_, _, false)) => {}
+            Some((_, number, true)) => self.count(met, Some(number)),
+            None => self.count(met, None),
+        }
+    }
+
+    /// Counts one match, and tells the observer.
+    fn count(&mut self, met: Met, message: Option<u64>) {
+        let around = self.around;
+        // Removed since this block began.
+        let Some(held) = self.names.get(met.number) else { return };
+        let detected = around.clock.now();
+        if !held.is_active(detected) {
+            return;
+        }
+        add(&around.counts.matches, 1);
+        metrics::counter!("shieldwall_sensor_matches_total").increment(1);
+        around.observer.tell(|| SensorEvent::Matched {
+            group: held.group,
+            indicator: held.indicator.clone(),
+            role: held.role,
+            value: met.value.clone(),
+            field: met.field.clone(),
+            detected,
+        });
+        let seen = Seen {
+            group: held.group,
+            indicator: held.indicator.clone(),
+            kind: met.kind.as_str().to_owned(),
+            field: met.field,
+            value: match around.config.tell {
+                Tell::Plain => ToldValue::Plain(met.value),
+                Tell::Hashed => ToldValue::Sha256(hex(&Sha256::digest(met.value.as_bytes()))),
+                Tell::Withheld => ToldValue::Withheld,
+            },
+            at: met.at.unwrap_or(detected),
+            detected,
+            message,
+        };
+        match &mut self.gathered {
+            None => self.aggregator.add(seen),
+            Some(gathered) => {
+                if !gathered.add(seen) {
+                    add(&around.counts.shed_matches, 1);
+                    metrics::counter!("shieldwall_sensor_shed_total", "what" => "matches").increment(1);
                 }
-            };
-            let last = found.is_none();
-            let bytes = found.or_else(|| lines.last_line()).unwrap_or(0);
-            if to.send((lines.first(bytes).to_vec(), lines.skipped_lines())).is_err() || last {
-                return;
             }
         }
-    });
-    blocks
+    }
 }
 
 /// Runs a worker until its inputs end or `stop` closes; then writes what waits.
 pub(crate) fn run(mut worker: Worker, shared: &Shared, stop: &Receiver<()>) -> Result<(), WorkError> {
     let around = shared.surroundings();
+    for (input, address) in worker.listening() {
+        around.observer.tell(|| SensorEvent::Listening { input: input.to_owned(), address });
+    }
     loop {
         let now = Instant::now();
         let reports = shared.spool.reports();
@@ -400,7 +528,7 @@ pub(crate) fn run(mut worker: Worker, shared: &Shared, stop: &Receiver<()>) -> R
             Turn::Busy => Duration::ZERO,
             Turn::Held => Duration::from_millis(IDLE_MILLISECONDS),
             Turn::Idle => {
-                let due = worker.aggregator.next_due(now).unwrap_or(Duration::MAX);
+                let due = worker.next_due(now).unwrap_or(Duration::MAX);
                 due.clamp(Duration::from_millis(1), Duration::from_millis(IDLE_MILLISECONDS))
             }
         };

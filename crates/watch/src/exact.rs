@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::decode::{Decoder, Line, Memory};
 use crate::mapping::{Action, Format, Mapping, Reading};
 use crate::matcher::Hit;
 use crate::offer::{self, Offer};
@@ -21,14 +22,80 @@ const URL_PARTS_MAX: usize = 64;
 
 /// What a line's mapped paths hold: texts in one buffer, reused from line to line.
 #[derive(Default)]
-struct Extract {
+pub(crate) struct Extract {
     buffer: String,
     /// Node of the path tree, and where its text lies in `buffer`.
     found: Vec<(u32, usize, usize)>,
+    /// Whether fields that are told but not watched are wanted too.
+    told: bool,
 }
 
 impl Extract {
-    fn push(&mut self, node: u32, text: &str) {
+    /// One that takes told fields as well as watched ones.
+    pub(crate) fn telling() -> Self {
+        Self { told: true, ..Self::default() }
+    }
+
+    /// Lets go of the last line.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.found.clear();
+    }
+
+    /// Whether a text at this node is worth taking.
+    pub(crate) fn wants(&self, mapping: &Mapping, node: u32) -> bool {
+        !mapping.actions(node).is_empty() || (self.told && mapping.told_at(node).is_some())
+    }
+
+    /// What was found, in order: node and text.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.found.iter().map(|(node, from, to)| (*node, self.buffer.get(*from..*to).unwrap_or_default()))
+    }
+
+    /// Reads a line as JSON along the mapping's paths.
+    pub(crate) fn json(&mut self, mapping: &Mapping, line: &[u8]) -> Result<(), BadLine> {
+        let mut reader = serde_json::Deserializer::from_slice(line);
+        Walk { mapping, node: 0, root: true, out: self }
+            .deserialize(&mut reader)
+            .and_then(|()| reader.end())
+            .map_err(|_| BadLine)
+    }
+
+    /// Takes a line apart by a decoder, along the mapping's paths.
+    pub(crate) fn decoded(
+        &mut self,
+        mapping: &Mapping,
+        decoder: Decoder,
+        memory: &mut Memory,
+        line: &[u8],
+    ) -> Line {
+        let read = decoder.read(memory, line, &mut |key, text| {
+            if let Some(node) = mapping.child(0, key).filter(|node| self.wants(mapping, *node)) {
+                self.push(node, &String::from_utf8_lossy(text));
+            }
+        });
+        if read != Line::Event {
+            self.clear();
+        }
+        read
+    }
+
+    /// When the event says it was: of the paths that may say so, the first the mapping names.
+    pub(crate) fn time(&self, mapping: &Mapping) -> Option<&str> {
+        let mut time: Option<(u16, &str)> = None;
+        for (node, text) in self.found() {
+            for action in mapping.actions(node) {
+                if let Action::Time(rank) = action
+                    && time.is_none_or(|(best, _)| *rank < best)
+                {
+                    time = Some((*rank, text));
+                }
+            }
+        }
+        time.map(|(_, text)| text)
+    }
+
+    pub(crate) fn push(&mut self, node: u32, text: &str) {
         let from = self.buffer.len();
         self.buffer.push_str(text);
         self.found.push((node, from, self.buffer.len()));
@@ -64,7 +131,7 @@ impl Walk<'_> {
         if self.root {
             return Err(E::custom("a line is one JSON object"));
         }
-        if !self.mapping.actions(self.node).is_empty() {
+        if self.out.wants(self.mapping, self.node) {
             push(self.out, self.node);
         }
         Ok(())
@@ -94,8 +161,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.text(|out, node| out.push_shown(node, number))
     }
 
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
-        self.text(|_, _| {})
+    fn visit_bool<E: serde::de::Error>(self, is: bool) -> Result<(), E> {
+        self.text(|out, node| out.push(node, if is { "true" } else { "false" }))
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
@@ -159,6 +226,7 @@ pub(crate) struct BadLine;
 pub(crate) struct Judge {
     extract: Extract,
     hits: Hits,
+    memory: Memory,
     scratch: Vec<u8>,
     /// A name in normal form, and a URL being put together.
     name: Vec<u8>,
@@ -246,6 +314,11 @@ impl Offer for LookUp<'_> {
 }
 
 impl Judge {
+    /// Starts a new stream.
+    pub(crate) fn begin(&mut self, mapping: &Mapping) {
+        self.memory.clone_from(mapping.memory());
+    }
+
     /// Reads a line exactly and reports what is listed. Returns how many hits there were.
     ///
     /// # Errors
@@ -260,19 +333,25 @@ impl Judge {
     ) -> Result<usize, BadLine> {
         self.hits.bytes.clear();
         self.hits.all.clear();
-        self.extract.buffer.clear();
-        self.extract.found.clear();
+        self.extract.clear();
         match mapping.format() {
             Format::Text => {
                 let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name: &mut self.name };
                 offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
             }
+            Format::Decoded(decoder) => {
+                match self.extract.decoded(mapping, decoder, &mut self.memory, line) {
+                    Line::Event => self.look_up(watchlist, mapping),
+                    Line::Aside => {}
+                    Line::Other => {
+                        let field = mapping.line_field();
+                        let mut to = LookUp { watchlist, field, hits: &mut self.hits, name: &mut self.name };
+                        offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
+                    }
+                }
+            }
             Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(line);
-                Walk { mapping, node: 0, root: true, out: &mut self.extract }
-                    .deserialize(&mut reader)
-                    .and_then(|()| reader.end())
-                    .map_err(|_| BadLine)?;
+                self.extract.json(mapping, line)?;
                 self.look_up(watchlist, mapping);
             }
         }
@@ -281,7 +360,7 @@ impl Judge {
     }
 
     fn look_up(&mut self, watchlist: &Watchlist, mapping: &Mapping) {
-        let Self { extract, hits, scratch, name, url } = self;
+        let Self { extract, hits, scratch, name, url, .. } = self;
         let text = |from: usize, to: usize| extract.buffer.as_bytes().get(from..to).unwrap_or_default();
         let found = || {
             extract.found.iter().flat_map(|(node, from, to)| {
@@ -327,16 +406,7 @@ impl Judge {
         if self.hits.all.is_empty() {
             return;
         }
-        let mut time: Option<(u16, &str)> = None;
-        for (node, from, to) in &self.extract.found {
-            for action in mapping.actions(*node) {
-                if let Action::Time(rank) = action
-                    && time.is_none_or(|(best, _)| *rank < best)
-                {
-                    time = self.extract.buffer.get(*from..*to).map(|text| (*rank, text));
-                }
-            }
-        }
+        let time = self.extract.time(mapping);
         let bytes = |(from, to): (usize, usize)| self.hits.bytes.get(from..to).unwrap_or_default();
         for hit in &self.hits.all {
             sink(&Hit {
@@ -344,7 +414,7 @@ impl Judge {
                 field: mapping.field(hit.field).map_or("", |field| field.path.as_str()),
                 value: ValueRef { kind: hit.kind, bytes: bytes(hit.value) },
                 observed: bytes(hit.observed),
-                observed_time: time.map(|(_, text)| text),
+                observed_time: time,
                 offset,
                 line,
             });

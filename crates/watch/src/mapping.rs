@@ -5,11 +5,12 @@
 //! ```toml
 //! name = "my-proxy"
 //! about = "Log of the proxy"
-//! format = "json"                  # or "text": every value anywhere in the line
+//! format = "json"                  # or "text": every value anywhere in the line; or the word of a `decode::Decoder`
 //! time = ["when"]                  # where an event says when it was, first found counts
 //! under = ["", "data"]             # optional: every field is looked for below each of these
 //!
 //! [detect]                         # a line is of this format if it has all of these and one of those
+//!                                  # `last = true`: only if nearly every line is, and of nothing else
 //! all = ["when"]
 //! any = ["client_ip", "target"]
 //!
@@ -17,6 +18,10 @@
 //! "client_ip" = "ip"
 //! "target" = "url"
 //! "answers[].data" = "host"
+//!
+//! [stix]                           # optional: what a path is in STIX; see [`Told`]
+//! "client_ip" = "network-traffic:src_ref.value"
+//! "client_port" = "network-traffic:src_port"
 //!
 //! [[endpoint]]                     # an address and the port that belongs to it
 //! ip = "client_ip"
@@ -27,6 +32,8 @@
 //! path = "http.url"
 //! ```
 //!
+//! `like = "zeek"` takes from that built-in mapping what the file leaves out: fields, endpoints, URLs, STIX paths.
+//!
 //! A path is steps joined by dots. An event may nest them or write them as one dotted key: `source.ip` is found in
 //! `{"source":{"ip":…}}` and in `{"source.ip":…}`. Arrays are looked through; `[]` may be written where one is
 //! expected. How a text is read is a [`Reading`].
@@ -34,13 +41,20 @@
 mod detect;
 mod file;
 mod keys;
+mod told;
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-pub use detect::Verdict;
+use crate::decode::{Decoder, Memory};
+
+pub use detect::{Candidate, Verdict};
+pub use told::{NotAnEvent, Teller, Telling, Told};
+pub use trial::{ROWS_MAX, Row, Trial};
+
 pub(crate) use keys::{Keys, URL_HOST, URL_PATH, URL_PORT};
 
 /// Most lines looked at to tell a format.
@@ -103,6 +117,8 @@ pub enum Format {
     Json,
     /// Any text.
     Text,
+    /// Lines that a decoder takes apart; a line it cannot is read as text.
+    Decoded(Decoder),
 }
 
 /// Why a mapping was refused.
@@ -153,6 +169,20 @@ pub enum MappingError {
         /// The word as written.
         reading: String,
     },
+    /// A path that is none of STIX's.
+    #[error("{file}, line {line}: \"{stix}\", given for \"{key}\", is no STIX object path: {why}")]
+    BadStix {
+        /// File name.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// The field's path.
+        key: String,
+        /// What was written.
+        stix: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Two mappings of one name in one directory or list.
     #[error("{file}: a mapping named \"{name}\" was read before; give this one another name")]
     Twice {
@@ -179,6 +209,7 @@ impl MappingError {
             Self::Toml { .. } => "watch.mapping.malformed",
             Self::BadPath { .. } => "watch.mapping.bad_path",
             Self::BadReading { .. } => "watch.mapping.bad_reading",
+            Self::BadStix { .. } => "watch.mapping.bad_stix",
             Self::Twice { .. } => "watch.mapping.twice",
             Self::Unknown { .. } => "watch.mapping.unknown",
         }
@@ -213,15 +244,19 @@ pub(crate) enum Action {
 }
 
 /// A URL spelled in parts; hits carry the path's field.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct UrlRule {
     pub(crate) field: u16,
+    /// What it begins with where it is told.
+    pub(crate) scheme: Box<str>,
 }
 
 #[derive(Default, Debug, Clone)]
 pub(crate) struct Node {
     children: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     pub(crate) actions: Vec<Action>,
+    /// Number of what is told of this path.
+    told: Option<u16>,
 }
 
 /// A compiled mapping.
@@ -231,8 +266,13 @@ pub struct Mapping {
     about: String,
     format: Format,
     fields: Vec<Field>,
+    told: Vec<Told>,
     detect_all: Vec<String>,
     detect_any: Vec<String>,
+    /// Taken only if it fits nearly every line and nothing else fits most.
+    detect_last: bool,
+    /// What a decoder knows before the first line.
+    memory: Memory,
     nodes: Vec<Node>,
     urls: Vec<UrlRule>,
     keys: Keys,
@@ -284,6 +324,36 @@ impl Mapping {
         self.fields.get(usize::from(number))
     }
 
+    /// What is told of its paths beyond the values watched for: each path once, with what it is in STIX.
+    pub fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// What is told of the path a node stands for.
+    pub(crate) fn told_at(&self, node: u32) -> Option<&Told> {
+        let number = self.nodes.get(node as usize)?.told?;
+        self.told.get(usize::from(number))
+    }
+
+    /// What a decoder knows before the first line.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// This mapping for lines that follow `lines`, if those hold a header that what follows needs: the blocks of one
+    /// log can then be matched apart from each other.
+    #[must_use]
+    pub fn after(&self, lines: &[u8]) -> Option<Self> {
+        let Format::Decoded(decoder) = self.format else { return None };
+        let mut memory = self.memory.clone();
+        memory.learn(decoder, lines).then(|| Self { memory, ..self.clone() })
+    }
+
+    /// The field of what is read as text: a whole line.
+    pub(crate) fn line_field(&self) -> u16 {
+        (self.fields.len().saturating_sub(1)) as u16
+    }
+
     pub(crate) fn urls(&self) -> &[UrlRule] {
         &self.urls
     }
@@ -320,11 +390,20 @@ pub struct Mappings {
 }
 
 /// The mappings that come with the program: file name and text.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 14] = [
     ("suricata.toml", include_str!("../mappings/suricata.toml")),
     ("zeek.toml", include_str!("../mappings/zeek.toml")),
     ("sysmon.toml", include_str!("../mappings/sysmon.toml")),
     ("ecs.toml", include_str!("../mappings/ecs.toml")),
+    ("ocsf.toml", include_str!("../mappings/ocsf.toml")),
+    ("zeek-tsv.toml", include_str!("../mappings/zeek-tsv.toml")),
+    ("cef.toml", include_str!("../mappings/cef.toml")),
+    ("bind.toml", include_str!("../mappings/bind.toml")),
+    ("unbound.toml", include_str!("../mappings/unbound.toml")),
+    ("postfix.toml", include_str!("../mappings/postfix.toml")),
+    ("squid.toml", include_str!("../mappings/squid.toml")),
+    ("combined.toml", include_str!("../mappings/combined.toml")),
+    ("syslog.toml", include_str!("../mappings/syslog.toml")),
     ("text.toml", include_str!("../mappings/text.toml")),
 ];
 
@@ -399,4 +478,8 @@ impl Mappings {
 }
 
 #[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;

@@ -5,6 +5,7 @@
 //! lines have arrived by then), and a line with a likely value, or one the scan cannot judge, is read exactly.
 
 mod batch;
+mod decoded;
 mod scan;
 
 use std::sync::Arc;
@@ -107,7 +108,7 @@ pub type Sink<'a> = dyn FnMut(&Hit<'_>) + 'a;
 impl Matcher {
     /// A matcher at the start of a stream.
     pub fn new(watchlist: Arc<Watchlist>, mapping: Arc<Mapping>) -> Self {
-        Self {
+        let mut matcher = Self {
             watchlist,
             mapping,
             mode: Mode::Scan,
@@ -117,7 +118,9 @@ impl Matcher {
             batch: Batch::default(),
             judge: Judge::default(),
             stats: Stats::default(),
-        }
+        };
+        matcher.begin();
+        matcher
     }
 
     /// The same, in another mode.
@@ -145,6 +148,12 @@ impl Matcher {
     /// What was done so far.
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// Starts a new stream of the same format: what a decoder remembered of the last one is forgotten.
+    pub fn begin(&mut self) {
+        self.batch.memory.clone_from(self.mapping.memory());
+        self.judge.begin(&self.mapping);
     }
 
     /// Takes the next block of the stream, cut anywhere. Blocks of 64 KiB to 1 MiB are best. Hits of every line that
@@ -222,11 +231,14 @@ impl Matcher {
             (Mode::Exact, _) => scan::exact(&mut pass),
             (Mode::Scan, Format::Json) => scan::json(&mut pass),
             (Mode::Scan, Format::Text) => scan::text(&mut pass),
+            (Mode::Scan, Format::Decoded(decoder)) => decoded::scan(&mut pass, decoder),
         }
         pass.flush();
         self.offset += lines.len() as u64;
     }
 }
 
+#[cfg(test)]
+mod decoded_tests;
 #[cfg(test)]
 mod tests;

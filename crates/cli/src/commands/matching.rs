@@ -25,8 +25,8 @@ const OBSERVED_CHARACTERS_MAX: usize = 300;
 
 /// Match events against indicators, with no hub at all.
 ///
-/// Indicators are STIX 2.1 bundles, CSV or plain lists; events are lines of JSON or text. Both may be packed with
-/// gzip or zstd, and what a file is, its content tells. Events are read as a stream: their size does not matter.
+/// Indicators are STIX 2.1 bundles, CSV or plain lists; events are lines of JSON or text, or Windows event logs. Both
+/// may be packed with gzip or zstd, and what a file is, its content tells. Events are read as a stream: their size does not matter.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Prints one line for each match and the figures at the end (on standard error; with --json, as a last line \
@@ -46,8 +46,8 @@ pub(crate) struct MatchArgs {
     /// Files of events; - is standard input
     #[arg(long, short, required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) events: Vec<PathBuf>,
-    /// How events are read: auto (told from each file's first lines), suricata, zeek, ecs, sysmon, text, or the name in
-    /// a mapping given with --mapping
+    /// How events are read: auto (told from each file's first lines), a name that `shieldwall mapping list` shows, or
+    /// the name in a mapping given with --mapping
     #[arg(long, short, default_value = "auto", value_name = "FORMAT")]
     pub(crate) format: String,
     /// Mapping files, or directories of them, that say where values stand in other formats

@@ -4,11 +4,13 @@ pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod dump;
+pub(crate) mod evtx;
 pub(crate) mod export;
 pub(crate) mod feed;
 pub(crate) mod generate;
 pub(crate) mod hub;
 pub(crate) mod link;
+pub(crate) mod mapping;
 pub(crate) mod matching;
 pub(crate) mod member;
 pub(crate) mod pattern;
@@ -44,6 +46,8 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Outcome, Fault>
         Command::Generate(args) => generate::run(&args, console),
         Command::Hub(args) => hub::run(args, console),
         Command::Link(args) => link::run(&args, console),
+        Command::DecodeEvtx(args) => evtx::run(&args),
+        Command::Mapping(args) => mapping::run(&args, console),
         Command::Match(args) => matching::run(&args, console),
         Command::Member(args) => member::run(&args, console),
         Command::Pattern(args) => pattern::run(args, console),

@@ -8,13 +8,17 @@ use clap::{Args, ValueEnum};
 use shieldwall_sensor::agent::{self, Summary};
 use shieldwall_sensor::config::{ConfigDraft, HiddenText, InputDraft, Tell};
 
+use shieldwall_watch::mapping::BUILT_IN;
+
 use crate::commands::hub::Signals;
 use crate::console::Console;
 use crate::fault::{Fault, Outcome};
 use crate::figures::{counted, grouped, size};
 
-/// The formats a sensor knows by name.
-const FORMATS: [&str; 6] = ["auto", "suricata", "zeek", "ecs", "sysmon", "text"];
+/// Whether a sensor knows a format of this name.
+fn is_format(name: &str) -> bool {
+    name == "auto" || BUILT_IN.iter().any(|(file, _)| file.strip_suffix(".toml") == Some(name))
+}
 
 /// Run a sensor in a member's network.
 ///
@@ -23,8 +27,10 @@ const FORMATS: [&str; 6] = ["auto", "suricata", "zeek", "ecs", "sysmon", "text"]
 /// hub away, and an outage loses and doubles nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An input is PATH, or PATH:FORMAT with suricata, zeek, ecs, sysmon or text, or PATH:FILE.toml with a mapping of one's \
-own; without, the first lines tell. At the end (with --once, or after a signal) the figures are printed. The state \
+An input is PATH, or PATH:FORMAT with a name that `shieldwall mapping list` shows, or PATH:FILE.toml with a mapping of \
+one's own; without, the first lines tell. Files packed with gzip or zstd and Windows event logs are read once. Instead \
+of a file it may be syslog+udp://ADDRESS:PORT or syslog+tcp://ADDRESS:PORT, where senders are listened to; \
+syslog+tls:// needs its certificate in the configuration file. At the end (with --once, or after a signal) the figures are printed. The state \
 directory holds `blocklist.txt`, the values this member may block, one a line.
 
 Exit status: 0 done, 1 with --once if the hub did not take every report in time (they stay in the state directory and \
@@ -34,6 +40,7 @@ Examples:
   shieldwall sensor --hub https://hub.example --token-file /etc/shieldwall/token \\
       --state /var/lib/shieldwall-sensor --input /var/log/suricata/eve.json
   zcat old.json.gz | shieldwall sensor --hub https://hub.example --token-file t --state s --stdin --once --json
+  shieldwall sensor --hub https://hub.example --token-file t --state s --input syslog+udp://127.0.0.1:5514
   shieldwall sensor --config /etc/shieldwall/sensor.toml")]
 pub(crate) struct SensorArgs {
     /// A TOML file with any of these settings; options given here win
@@ -97,7 +104,7 @@ impl FromStr for InputOption {
     /// the path.
     fn from_str(text: &str) -> Result<Self, String> {
         let (path, format, mapping) = match text.rsplit_once(':') {
-            Some((path, format)) if FORMATS.contains(&format) => (path, Some(format.to_owned()), None),
+            Some((path, format)) if is_format(format) => (path, Some(format.to_owned()), None),
             Some((path, mapping)) if mapping.ends_with(".toml") => (path, None, Some(PathBuf::from(mapping))),
             _ => (text, None, None),
         };
@@ -133,11 +140,16 @@ impl SensorArgs {
         if !self.inputs.is_empty() || self.stdin {
             let typed = self.inputs.into_iter();
             draft.inputs = typed
-                .map(|InputOption { path, format, mapping }| InputDraft { path, format, mapping })
+                .map(|InputOption { path, format, mapping }| InputDraft {
+                    path,
+                    format,
+                    mapping,
+                    ..InputDraft::default()
+                })
                 .collect();
         }
         if self.stdin && !draft.inputs.iter().any(|input| input.path == Path::new("-")) {
-            draft.inputs.push(InputDraft { path: "-".into(), format: None, mapping: None });
+            draft.inputs.push(InputDraft { path: "-".into(), ..InputDraft::default() });
         }
         Ok(draft)
     }
@@ -148,7 +160,8 @@ impl SensorArgs {
 /// # Errors
 /// What it is set up wrongly with, or what it failed of.
 pub(crate) fn run(args: SensorArgs, console: &Console) -> Result<Outcome, Fault> {
-    let draft = args.draft()?;
+    let mut draft = args.draft()?;
+    draft.decoder = std::env::current_exe().ok();
     let once = draft.once;
     let config =
         draft.check(|name| std::env::var(name).ok()).map_err(|error| Fault::wrong(error.code(), &error))?;
@@ -166,12 +179,13 @@ pub(crate) fn run(args: SensorArgs, console: &Console) -> Result<Outcome, Fault>
 
 fn told(summary: &Summary) -> String {
     let mut text = format!(
-        "{} ({}), {}, {} not understood, {} skipped; {} with {} taken by the hub; {} received",
+        "{} ({}), {}, {} not understood, {} skipped, {} dropped; {} with {} taken by the hub; {} received",
         counted(summary.events, "event", "events"),
         size(summary.bytes),
         counted(summary.matches, "match", "matches"),
         counted(summary.bad_lines, "line", "lines"),
         grouped(summary.skipped_lines),
+        grouped(summary.dropped_messages),
         counted(summary.reports, "report", "reports"),
         counted(summary.accepted, "sighting", "sightings"),
         counted(summary.warnings, "warning", "warnings"),

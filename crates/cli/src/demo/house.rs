@@ -215,7 +215,7 @@ impl House {
             inputs: vec![InputDraft {
                 path: desk.telemetry_path.clone(),
                 format: Some(role.format.mapping().into()),
-                mapping: None,
+                ..InputDraft::default()
             }],
             repeat_report_seconds: Some(REPEAT_SECONDS),
             ..ConfigDraft::default()

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use shieldwall_model::limits::BUNDLE_FILE_BYTES_MAX;
+use shieldwall_sensor::evtx;
+use shieldwall_sensor::packed::{Bounded, Packing};
 
 use crate::fault::Fault;
 
 /// How many bytes are asked of the system at once.
 const READ_BYTES: usize = 256 * 1024;
 /// The longest signature looked for.
-const SIGNATURE_BYTES: usize = 4;
+const SIGNATURE_BYTES: usize = Packing::HEAD_BYTES;
 
 /// An open input.
 pub(crate) struct Input {
@@ -21,6 +23,7 @@ pub(crate) struct Input {
     pub(crate) name: String,
     /// Its size as packed, if known.
     pub(crate) size: Option<u64>,
+    packing: Option<Packing>,
     taken: Arc<AtomicU64>,
     reader: Box<dyn Read + Send>,
 }
@@ -49,7 +52,25 @@ impl Input {
             }
             (about.is_file().then_some(about.len()), Box::new(file))
         };
-        Self::unpacking(name, size, raw)
+        let input = Self::unpacking(name, size, raw)?;
+        match input.packing {
+            Some(Packing::Evtx) => input.decoding(path),
+            _ => Ok(input),
+        }
+    }
+
+    /// The events of a Windows event log instead of its bytes: a child process reads it.
+    fn decoding(mut self, path: &Path) -> Result<Self, Fault> {
+        if path == Path::new("-") {
+            let message = "an event log cannot be read from standard input: name the file";
+            return Err(Fault::usage("cli.input.packed", message));
+        }
+        let program = std::env::current_exe().map_err(|error| unreadable(&self.name, error))?;
+        let events = evtx::open(path, Some(&program)).map_err(|error| unreadable(&self.name, error))?;
+        // How much of the file was read only the child knows.
+        self.size = None;
+        self.reader = Box::new(events);
+        Ok(self)
     }
 
     /// The same over any reader.
@@ -58,12 +79,17 @@ impl Input {
         let mut raw = BufReader::with_capacity(READ_BYTES, Counted { inner: raw, taken: Arc::clone(&taken) });
         let head = head(&mut raw).map_err(|error| unreadable(&name, error))?;
         let whole = Cursor::new(head.clone()).chain(raw);
+        let packing = Packing::of(&head);
+        let bound = Arc::clone(&taken);
         let reader: Box<dyn Read + Send> = match head.as_slice() {
-            [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
-            [0x28, 0xb5, 0x2f, 0xfd] => Box::new(
-                zstd::stream::read::Decoder::with_buffer(whole).map_err(|error| unreadable(&name, error))?,
-            ),
-            [b'P', b'K', 3, 4] | [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', b'X'] => {
+            _ if packing == Some(Packing::Gzip) => {
+                Box::new(Bounded::new(flate2::bufread::MultiGzDecoder::new(whole), bound))
+            }
+            _ if packing == Some(Packing::Zstd) => {
+                let unpacked = zstd::stream::read::Decoder::with_buffer(whole);
+                Box::new(Bounded::new(unpacked.map_err(|error| unreadable(&name, error))?, bound))
+            }
+            [b'P', b'K', 3, 4, ..] | [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', b'X', ..] => {
                 let message = format!(
                     "{name} is packed in a way that is not read here: unpack it, or use gzip or zstd"
                 );
@@ -71,7 +97,7 @@ impl Input {
             }
             _ => Box::new(whole),
         };
-        Ok(Self { name, size, taken, reader })
+        Ok(Self { name, size, packing, taken, reader })
     }
 
     /// Bytes read so far, as packed.

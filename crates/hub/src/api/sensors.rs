@@ -43,9 +43,61 @@ pub struct HealthReport {
     /// How often its watchlist has changed.
     #[serde(default)]
     pub watchlist_version: u64,
+    /// What it does with the rules among its indicators.
+    #[serde(default)]
+    pub rules: RuleCounts,
+    /// What it could not do in time or within its limits.
+    #[serde(default)]
+    pub shed: ShedCounts,
+    /// The rules that took it the most time, the slowest first; at most 10.
+    #[serde(default)]
+    pub slow_rules: Vec<SlowRule>,
     /// What it reads.
     #[serde(default)]
     pub inputs: Vec<String>,
+}
+
+/// What a sensor does with the rules it was told.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RuleCounts {
+    /// Run by it.
+    #[serde(default)]
+    pub run: u64,
+    /// Written to files for the tools that run them.
+    #[serde(default)]
+    pub passed_on: u64,
+    /// Neither: past a limit, not understood, or not safe to pass on.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+/// What a sensor could not do in time or within its limits, since it started.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ShedCounts {
+    /// Evaluations of rules left out because a rule was over its budget.
+    #[serde(default)]
+    pub rule_evaluations: u64,
+    /// Matches of a single message past what a report may hold.
+    #[serde(default)]
+    pub matches: u64,
+}
+
+/// What a rule cost a sensor.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SlowRule {
+    /// The indicator.
+    pub indicator: String,
+    /// Its name.
+    pub name: String,
+    /// Evaluations.
+    pub evaluations: u64,
+    /// Matches.
+    pub matches: u64,
+    /// Time of an evaluation on average, in microseconds.
+    pub microseconds: f64,
+    /// Evaluations left out because it was over its budget.
+    #[serde(default)]
+    pub shed: u64,
 }
 
 /// A sensor's health as kept.
@@ -92,6 +144,12 @@ pub struct SensorBody {
     pub watchlist_items: u64,
     /// How often its watchlist has changed.
     pub watchlist_version: u64,
+    /// What it does with the rules among its indicators.
+    pub rules: RuleCounts,
+    /// What it could not do in time or within its limits.
+    pub shed: ShedCounts,
+    /// The rules that took it the most time; told to its own member alone.
+    pub slow_rules: Vec<SlowRule>,
     /// What it reads; told to its own member alone.
     pub inputs: Vec<String>,
 }
@@ -108,6 +166,9 @@ const SILENT_SECONDS: i64 = 30;
 /// Most inputs a sensor may name.
 const INPUTS_MAX: usize = 100;
 
+/// Most rules a sensor names as slow.
+const SLOW_RULES_MAX: usize = 10;
+
 /// `POST /api/v1/sensors/health`.
 ///
 /// # Errors
@@ -119,10 +180,12 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
         || report.version.len() > limits::NAME_BYTES_MAX
         || report.inputs.len() > INPUTS_MAX
         || report.inputs.iter().any(too_long)
+        || report.slow_rules.len() > SLOW_RULES_MAX
+        || report.slow_rules.iter().any(|rule| too_long(&rule.name) || too_long(&rule.indicator))
     {
         return Err(Problem::refused(
             "sensor.health.too_long",
-            "a name has at most 200 bytes, and a sensor at most 100 inputs",
+            "a name has at most 200 bytes, and a sensor at most 100 inputs and 10 slow rules",
         ));
     }
     if let Principal::Sensor(sensor) = ask.reader().principal() {
@@ -173,6 +236,9 @@ pub fn visible(ask: &Ask) -> Result<Vec<SensorBody>, Problem> {
                 spool_reports: report.spool_reports,
                 watchlist_items: report.watchlist_items,
                 watchlist_version: report.watchlist_version,
+                rules: report.rules,
+                shed: report.shed,
+                slow_rules: if member == mine { report.slow_rules } else { Vec::new() },
                 inputs: if member == mine { report.inputs } else { Vec::new() },
             }
         })

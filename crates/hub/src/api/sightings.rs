@@ -3,22 +3,47 @@
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shieldwall_assess::entries::{Reporter, SIGHTING_KEPT, SIGHTING_REPORTED, SeenValue, SightingReported};
+use shieldwall_assess::entries::{
+    Reporter, SIGHTING_KEPT, SIGHTING_REPORTED, SeenValue, SightingReported, TELEMETRY_TAKEN, TelemetryTaken,
+};
 use shieldwall_ledger::Draft;
 use shieldwall_model::directory::SightingNames;
 use shieldwall_model::id::{GroupId, ObjectId};
 use shieldwall_model::limits;
+use shieldwall_model::sequences::{Sequences, SequencesError};
 use shieldwall_model::time::Timestamp;
 
 use crate::ask::{Ask, json};
-use crate::fold::{IndicatorState, collection};
+use crate::fold::{IndicatorState, collection, taken};
 use crate::problem::Problem;
 
 /// A report of sightings.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct SightingsReport {
-    /// 1 to 1000 sightings.
+    /// 1 to 1000 sightings; up to 10000 with an origin.
     pub sightings: Vec<SightingBody>,
+    /// The stream all of them come from, when its messages may be handed out to sensors more than once.
+    #[serde(default)]
+    pub origin: Option<OriginBody>,
+}
+
+/// The messages a report speaks for. Whatever another report of this member said of one of them stands: here it counts
+/// no more.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct OriginBody {
+    /// The stream: its name and when it was made, the same at every sensor that reads it.
+    pub stream: String,
+    /// The messages by their numbers in the stream, such as `1-500,502`: at most 1000000.
+    pub sequences: String,
+}
+
+/// Messages, and how many of a sighting's events each of them holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct ContributionBody {
+    /// Events in each.
+    pub count: u64,
+    /// The messages, such as `3,17-20`.
+    pub sequences: String,
 }
 
 /// One sighting: an indicator seen in the reporting member's own network within one interval.
@@ -42,6 +67,9 @@ pub struct SightingBody {
     pub value: ValueBody,
     /// When the sensor made the match.
     pub detected: String,
+    /// With an origin: which messages the events were in. Together they are `count`.
+    #[serde(default)]
+    pub contributions: Vec<ContributionBody>,
 }
 
 /// A value as much of it as the member tells.
@@ -96,16 +124,44 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
             )
         })?;
     let report: SightingsReport = ask.json().await?;
-    if report.sightings.is_empty() || report.sightings.len() > limits::SIGHTINGS_PER_REPORT_MAX {
-        return Err(Problem::refused(
-            "sighting.count",
-            format!("a report holds 1 to {} sightings", limits::SIGHTINGS_PER_REPORT_MAX),
-        ));
+    let most = match report.origin {
+        Some(_) => limits::SIGHTINGS_PER_STREAM_REPORT_MAX,
+        None => limits::SIGHTINGS_PER_REPORT_MAX,
+    };
+    if report.sightings.is_empty() || report.sightings.len() > most {
+        return Err(Problem::refused("sighting.count", format!("a report holds 1 to {most} sightings")));
     }
+    let origin = report.origin.map(Origin::of).transpose()?;
+    let turn = ask.app.telemetry_of(ask.reader().member());
+    let _turn = match &origin {
+        Some(_) => Some(turn.lock().await),
+        None => None,
+    };
+    let before = match &origin {
+        Some(origin) => Some(origin.taken_before(&ask).await?),
+        None => None,
+    };
     let mut refused = Vec::new();
     let mut drafts = Vec::new();
-    let mut accepted = 0;
-    for (index, sighting) in report.sightings.into_iter().enumerate() {
+    let (mut accepted, mut counted_before) = (0, 0);
+    for (index, mut sighting) in report.sightings.into_iter().enumerate() {
+        if let (Some(origin), Some(before)) = (&origin, &before) {
+            match origin.counted_before(&sighting, before) {
+                Ok(again) if again == sighting.count => {
+                    counted_before += 1;
+                    continue;
+                }
+                Ok(again) => sighting.count -= again,
+                Err(problem) => {
+                    refused.push(SightingRefused {
+                        index,
+                        code: problem.code.into(),
+                        reason: problem.detail,
+                    });
+                    continue;
+                }
+            }
+        }
         match draft(&ask, sighting, &format!("{key}/{index}")).await {
             Ok(made) => {
                 accepted += 1;
@@ -117,12 +173,100 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
             }
         }
     }
+    if let (Some(origin), Some(before)) = (&origin, &before) {
+        drafts.extend(origin.draft(&ask, before, &key)?);
+    }
     let receipts = if drafts.is_empty() { Vec::new() } else { ask.app.append(drafts).await? };
-    let repeated = !receipts.is_empty() && receipts.iter().all(|receipt| receipt.repeated);
+    let repeated = match receipts.as_slice() {
+        [] => counted_before > 0,
+        all => all.iter().all(|receipt| receipt.repeated),
+    };
     if !repeated {
         metrics::counter!("shieldwall_sightings_total").increment(accepted as u64);
     }
-    json(&SightingsTaken { accepted, repeated, refused })
+    json(&SightingsTaken { accepted: accepted + counted_before, repeated, refused })
+}
+
+/// Most messages one report speaks for.
+const MESSAGES_PER_REPORT_MAX: u64 = 1_000_000;
+
+/// Where a report's sightings come from.
+struct Origin {
+    stream: String,
+    sequences: Sequences,
+}
+
+impl Origin {
+    fn of(body: OriginBody) -> Result<Self, Problem> {
+        let OriginBody { stream, sequences } = body;
+        if stream.is_empty() || stream.len() > limits::NAME_BYTES_MAX || stream.chars().any(char::is_control)
+        {
+            return Err(Problem::refused(
+                "sighting.origin",
+                "`stream` has 1 to 200 bytes, none of them control",
+            ));
+        }
+        let sequences = numbers(&sequences)?;
+        if sequences.is_empty() || sequences.len() > MESSAGES_PER_REPORT_MAX {
+            let most = format!("a report speaks for 1 to {MESSAGES_PER_REPORT_MAX} messages");
+            return Err(Problem::refused("sighting.origin", most));
+        }
+        Ok(Self { stream, sequences })
+    }
+
+    /// Those of its messages that a report of this member spoke for before.
+    async fn taken_before(&self, ask: &Ask) -> Result<Sequences, Problem> {
+        let home = GroupId::home_of(ask.reader().member());
+        let scope = ask.scope()?.only(home)?;
+        let wanted = taken::by_document(&self.stream, &self.sequences);
+        ask.read(move |reading| {
+            let mut before = Sequences::default();
+            for (key, wanted) in &wanted {
+                let document = reading.document(&scope, collection::TAKEN, home, key)?;
+                let all: Option<Sequences> =
+                    document.and_then(|document| serde_json::from_slice(&document.body).ok());
+                before.extend(&all.unwrap_or_default().intersection(wanted));
+            }
+            Ok(before)
+        })
+        .await
+    }
+
+    /// How many of a sighting's events were counted before.
+    fn counted_before(&self, sighting: &SightingBody, before: &Sequences) -> Result<u64, Problem> {
+        let (mut all, mut again) = (0u64, 0u64);
+        for part in &sighting.contributions {
+            let sequences = numbers(&part.sequences)?;
+            if !sequences.difference(&self.sequences).is_empty() {
+                let wrong = "it contributes messages that the report does not speak for";
+                return Err(Problem::refused("sighting.origin", wrong));
+            }
+            all = all.saturating_add(part.count.saturating_mul(sequences.len()));
+            again = again.saturating_add(part.count.saturating_mul(sequences.intersection(before).len()));
+        }
+        if all == sighting.count {
+            Ok(again)
+        } else {
+            Err(Problem::refused("sighting.origin", "its contributions do not add up to its count"))
+        }
+    }
+
+    /// The entry by which these messages count no more, unless all of them do not already.
+    fn draft(&self, ask: &Ask, before: &Sequences, key: &str) -> Result<Option<Draft>, Problem> {
+        let sequences = self.sequences.difference(before);
+        if sequences.is_empty() {
+            return Ok(None);
+        }
+        let home = GroupId::home_of(ask.reader().member());
+        let permit = ask.permit_in(home)?;
+        let taken = TelemetryTaken { stream: self.stream.clone(), sequences };
+        let body = serde_json::to_vec(&taken).map_err(|error| Problem::fault(&error))?;
+        Ok(Some(Draft::new(&permit, home, TELEMETRY_TAKEN, body).idempotency(format!("{key}/taken"))))
+    }
+}
+
+fn numbers(text: &str) -> Result<Sequences, Problem> {
+    text.parse().map_err(|error: SequencesError| Problem::refused("sighting.origin", error.to_string()))
 }
 
 /// The entries a sighting becomes: one in the indicator's group, and where that group does not name its reporters,

@@ -79,7 +79,24 @@ pub struct Life {
     pub ends: Option<Timestamp>,
 }
 
+/// How [`IndicatorState::unmatched`] begins where the pattern is in another language than STIX's.
+const OTHER_LANGUAGE: &str = "pattern_type ";
+/// Languages of rules that sensors run or pass on (STIX 2.1 section 10.17; `pcre` names no field to look in).
+const RULE_LANGUAGES: [&str; 4] = ["sigma", "snort", "suricata", "yara"];
+/// Why a valid STIX pattern gives no values: its rule is more than values, or compares with what is no value.
+const BEYOND_VALUES: [&str; 2] = ["watch.pattern.unsupported", "watch.pattern.value"];
+
 impl IndicatorState {
+    /// The language of its rule, when it is one: a STIX pattern that is more than values, or a rule for another engine.
+    /// The text stands in the object alone.
+    pub fn rule(&self) -> Option<&str> {
+        let reason = self.unmatched.as_deref()?;
+        match reason.strip_prefix(OTHER_LANGUAGE) {
+            Some(language) => RULE_LANGUAGES.contains(&language).then_some(language),
+            None => BEYOND_VALUES.contains(&reason).then_some("stix"),
+        }
+    }
+
     /// What decides its score.
     pub fn course(&self) -> Course {
         Course {
@@ -123,7 +140,7 @@ pub(super) fn watched(object: &stix::Object) -> Result<Vec<Value>, String> {
     if indicator.pattern_type == "stix" {
         shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())
     } else {
-        Err(format!("pattern_type {}", indicator.pattern_type))
+        Err(format!("{OTHER_LANGUAGE}{}", indicator.pattern_type))
     }
 }
 
@@ -320,6 +337,21 @@ mod tests {
         assert_eq!([49, 50].map(|d| stage(&one, d)), [Stage::Sighted, Stage::Expired]);
         one.ended = Some("recalled".into());
         assert_eq!((stage(&one, 41), one.life(day(41)).score), (Stage::Recalled, 0.0));
+    }
+
+    #[test]
+    fn what_is_no_value_is_a_rule_where_an_engine_knows_its_language() {
+        let rule = |reason: Option<&str>| {
+            let unmatched = reason.map(str::to_owned);
+            IndicatorState { unmatched, ..state() }.rule().map(str::to_owned)
+        };
+        assert_eq!(rule(Some("watch.pattern.unsupported")).as_deref(), Some("stix"));
+        assert_eq!(rule(Some("pattern_type sigma")).as_deref(), Some("sigma"));
+        for none in
+            [None, Some("watch.pattern.invalid"), Some("pattern_type pcre"), Some("pattern_type stix")]
+        {
+            assert_eq!(rule(none), None, "{none:?}");
+        }
     }
 
     #[test]

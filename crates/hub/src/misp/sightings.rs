@@ -126,6 +126,7 @@ async fn record(ask: &Ask, target: &ObjectRecord, sent: &Node, when: Timestamp) 
     let Value::Object(told) = told else { return Err(Problem::absent()) };
     if kind == "0" && of.object_type() == "indicator" {
         let body = SightingBody {
+            contributions: Vec::new(),
             group: target.group.to_string(),
             indicator: target.id.clone(),
             first_seen: when.to_string(),

@@ -21,7 +21,7 @@ const PAGE_ENTRIES: usize = 50;
 /// Longest body shown, in bytes.
 const BODY_SHOWN_BYTES_MAX: usize = 64 * 1024;
 /// Kinds offered in the filter.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "object.shared",
     "object.recalled",
     "object.revoked",
@@ -29,6 +29,7 @@ const KINDS: [&str; 10] = [
     "exchange.received",
     "sighting.reported",
     "sighting.kept",
+    "telemetry.taken",
     "warning.acknowledged",
     "member.joined",
     "group.formed",

@@ -22,6 +22,8 @@ struct Row {
     late: bool,
     rate: String,
     heard: String,
+    /// Whether it was told any rules.
+    rules_shown: bool,
 }
 
 #[derive(Template)]
@@ -52,6 +54,7 @@ fn rows(ask: &Ask, t: Texts) -> Result<Vec<Row>, Problem> {
             late: sensor.state == "live" && sensor.lag_seconds > LATE_SECONDS,
             rate: t.decimal(&sensor.events_per_second),
             heard: t.ago(sensor.heard_seconds_ago),
+            rules_shown: sensor.rules.run + sensor.rules.passed_on + sensor.rules.left_out > 0,
             sensor,
         })
         .collect())

@@ -8,6 +8,7 @@ use crate::knowledge::tests::{item, knowing};
 use shieldwall_model::id::RepeatableEntropy;
 use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::time::SystemClock;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -78,7 +79,7 @@ impl Run {
         let opened = Spool::open(&self.config.state, disk.clone());
         let Ok((spool, from)) = opened else { return from_round };
         let (live, names) = (self.knowledge.live(), self.knowledge.names());
-        let mut worker = Worker::open(&self.config, from, live, names).unwrap();
+        let mut worker = Worker::open(&self.config, from, live, names, None).unwrap();
         let mut round = from_round;
         let busy = |worker: &Worker| {
             worker.stuck.is_some() || worker.unkept || !worker.aggregator.is_empty() || spool.reports() > 0
@@ -156,7 +157,7 @@ fn the_place_is_kept_also_when_nothing_matches() {
     for events in [1, 1] {
         let (spool, from) = Spool::open(&run.config.state, Disk::default()).unwrap();
         let mut worker =
-            Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names()).unwrap();
+            Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names(), None).unwrap();
         turn(&mut run, &mut worker, &spool);
         assert_eq!(
             crate::shared::get(&run.counts.events),
@@ -175,7 +176,8 @@ fn an_event_that_carries_a_value_in_two_fields_is_one_event() {
         r#"{"timestamp":"2026-01-01T00:00:00.000000+0000","event_type":"dns","src_ip":"10.0.0.1","dest_ip":"10.0.0.2","dns":{"rrname":"a.example","answers":[{"rrname":"a.example","rdata":"192.0.2.1"}]},"tls":{"sni":"b.example"}}"#,
     );
     let (spool, from) = Spool::open(&run.config.state, Disk::default()).unwrap();
-    let mut worker = Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names()).unwrap();
+    let mut worker =
+        Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names(), None).unwrap();
     turn(&mut run, &mut worker, &spool);
     run.hub.take(&spool.oldest().unwrap().unwrap());
     assert_eq!(run.hub.total(), 2, "a.example once, b.example once");
@@ -186,7 +188,8 @@ fn a_full_spool_stops_reading_until_the_hub_takes_something() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = Run::new(directory.path());
     let (spool, from) = Spool::open_with_limit(&run.config.state, Disk::default(), 1).unwrap();
-    let mut worker = Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names()).unwrap();
+    let mut worker =
+        Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names(), None).unwrap();
     append(directory.path(), "a.example");
     assert_eq!(turn(&mut run, &mut worker, &spool), Turn::Busy);
     append(directory.path(), "b.example");

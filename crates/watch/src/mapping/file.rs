@@ -6,6 +6,9 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::decode::{Decoder, Memory};
+
+use super::told::{self, Told};
 use super::{Action, FIELDS_MAX, Field, Format, Keys, Mapping, MappingError, Node, Reading, UrlRule};
 
 #[derive(Deserialize)]
@@ -14,7 +17,8 @@ struct File {
     name: Spanned<String>,
     #[serde(default)]
     about: String,
-    format: FormatWord,
+    format: Spanned<String>,
+    like: Option<Spanned<String>>,
     #[serde(default)]
     time: Vec<Spanned<String>>,
     #[serde(default)]
@@ -24,16 +28,11 @@ struct File {
     #[serde(default)]
     fields: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
+    stix: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default)]
     endpoint: Vec<Endpoint>,
     #[serde(default)]
     url: Vec<Url>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum FormatWord {
-    Json,
-    Text,
 }
 
 #[derive(Deserialize, Default)]
@@ -43,6 +42,8 @@ struct Detect {
     all: Vec<Spanned<String>>,
     #[serde(default)]
     any: Vec<Spanned<String>>,
+    #[serde(default)]
+    last: bool,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +59,45 @@ struct Url {
     host: Spanned<String>,
     path: Spanned<String>,
     port: Option<Spanned<String>>,
+    /// What a told URL begins with; the event does not say.
+    scheme: Option<Spanned<String>>,
+}
+
+impl File {
+    /// Takes what is left out here from a built-in mapping.
+    fn take_from(&mut self, like: &Spanned<String>, source: &Source<'_>) -> Result<(), MappingError> {
+        let name = like.get_ref().as_str();
+        let known = super::BUILT_IN.iter().filter_map(|(_, text)| toml::from_str::<Self>(text).ok());
+        let Some(other) =
+            known.into_iter().find(|other| other.name.get_ref() == name && other.like.is_none())
+        else {
+            let why = format!("there is no built-in mapping \"{name}\" to be like");
+            return Err(source.toml(like.span().start, why));
+        };
+        let or = |mine: &mut Vec<Spanned<String>>, others| {
+            if mine.is_empty() {
+                *mine = others;
+            }
+        };
+        or(&mut self.time, other.time);
+        or(&mut self.under, other.under);
+        if self.detect.all.is_empty() && self.detect.any.is_empty() {
+            (self.detect.all, self.detect.any) = (other.detect.all, other.detect.any);
+        }
+        if self.fields.is_empty() {
+            self.fields = other.fields;
+        }
+        if self.stix.is_empty() {
+            self.stix = other.stix;
+        }
+        if self.endpoint.is_empty() {
+            self.endpoint = other.endpoint;
+        }
+        if self.url.is_empty() {
+            self.url = other.url;
+        }
+        Ok(())
+    }
 }
 
 /// Where errors point: the file and its text.
@@ -107,30 +147,47 @@ impl Source<'_> {
 struct Compiler {
     nodes: Vec<Node>,
     fields: Vec<Field>,
+    told: Vec<Told>,
     urls: Vec<UrlRule>,
     endpoints: u16,
 }
 
 impl Compiler {
-    /// Adds an action at the end of a path.
-    fn act(&mut self, path: &str, action: Action) {
+    /// The node at the end of a path.
+    fn node(&mut self, path: &str) -> Option<&mut Node> {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
         }
         let mut at = 0usize;
         for step in path.split('.') {
             let fresh = self.nodes.len() as u32;
-            let Some(here) = self.nodes.get_mut(at) else { return };
+            let here = self.nodes.get_mut(at)?;
             let next = *here.children.entry(step.into()).or_insert(fresh);
             if next == fresh {
                 self.nodes.push(Node::default());
             }
             at = next as usize;
         }
-        if let Some(node) = self.nodes.get_mut(at)
+        self.nodes.get_mut(at)
+    }
+
+    /// Adds an action at the end of a path.
+    fn act(&mut self, path: &str, action: Action) {
+        if let Some(node) = self.node(path)
             && !node.actions.contains(&action)
         {
             node.actions.push(action);
+        }
+    }
+
+    /// Says what a path is in STIX.
+    fn tell(&mut self, path: String, reading: Option<Reading>, stix: Vec<Box<str>>) {
+        let number = self.told.len() as u16;
+        if let Some(node) = self.node(&path)
+            && node.told.is_none()
+        {
+            node.told = Some(number);
+            self.told.push(Told { path, reading, stix });
         }
     }
 
@@ -146,6 +203,7 @@ impl Compiler {
         source: &Source<'_>,
         read: &File,
         fields: &[(String, Reading)],
+        stix: &[(String, Vec<Box<str>>)],
     ) -> Result<(), MappingError> {
         let mut owners: HashMap<String, u16> = HashMap::new();
         for endpoint in &read.endpoint {
@@ -169,6 +227,7 @@ impl Compiler {
             let field = self.field(&full, *reading);
             self.act(&full, Action::Field { field, endpoint: owners.get(path).copied() });
         }
+        self.tell_all(root, fields, stix);
         for url in &read.url {
             let rule = self.urls.len() as u16;
             let path = format!("{root}{}", source.path(&url.path)?);
@@ -178,23 +237,40 @@ impl Compiler {
                 self.act(&format!("{root}{}", source.path(port)?), Action::UrlPort(rule));
             }
             let field = self.field(&path, Reading::Url);
-            self.urls.push(UrlRule { field });
+            let scheme = url.scheme.as_ref().map_or("http", |scheme| scheme.get_ref()).into();
+            self.urls.push(UrlRule { field, scheme });
         }
         Ok(())
+    }
+
+    /// What the file says of its paths, and of watched fields it says nothing of, what follows from their reading.
+    fn tell_all(&mut self, root: &str, fields: &[(String, Reading)], stix: &[(String, Vec<Box<str>>)]) {
+        let reading_of =
+            |path: &str| fields.iter().find(|(known, _)| known == path).map(|(_, reading)| *reading);
+        for (path, stix) in stix {
+            self.tell(format!("{root}{path}"), reading_of(path), stix.clone());
+        }
+        for (path, reading) in fields {
+            self.tell(format!("{root}{path}"), Some(*reading), told::by_reading(*reading));
+        }
     }
 }
 
 pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
     let source = Source { file, text };
-    let read: File = toml::from_str(text)
+    let mut read: File = toml::from_str(text)
         .map_err(|error| source.toml(error.span().map_or(0, |span| span.start), error.message()))?;
+    if let Some(like) = read.like.take() {
+        read.take_from(&like, &source)?;
+    }
     let name = read.name.get_ref();
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Err(source.toml(read.name.span().start, "a mapping's name has letters, digits, - and _ only"));
     }
     let roots = roots(&source, &read)?;
-    let wanted =
-        roots.len() * (read.fields.len() + 2 * read.endpoint.len() + 4 * read.url.len()) + read.time.len();
+    let wanted = roots.len()
+        * (read.fields.len() + read.stix.len() + 2 * read.endpoint.len() + 4 * read.url.len())
+        + read.time.len();
     if wanted > FIELDS_MAX {
         return Err(source.toml(0, format!("a mapping has at most {FIELDS_MAX} paths, this one {wanted}")));
     }
@@ -207,34 +283,58 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Mapping, MappingError> {
         compiler.act(path, Action::Time(rank as u16));
     }
     let fields = fields(&source, &read)?;
+    let stix = stix(&source, &read)?;
     for root in &roots {
-        compiler.under(root, &source, &read, &fields)?;
+        compiler.under(root, &source, &read, &fields, &stix)?;
     }
-    let format = match read.format {
-        FormatWord::Json if fields.is_empty() => {
-            return Err(source.toml(0, "a JSON mapping needs at least one field"));
-        }
-        FormatWord::Json => Format::Json,
-        FormatWord::Text if !fields.is_empty() => {
-            return Err(source.toml(0, "a text mapping has no fields: every value in the line is found"));
-        }
-        FormatWord::Text => {
-            compiler.field("line", Reading::Text);
-            Format::Text
-        }
-    };
+    let format = format(&source, &read.format, !fields.is_empty())?;
+    if format != Format::Json {
+        compiler.field("line", Reading::Text);
+    }
     let keys = Keys::new(&compiler.nodes, &compiler.fields);
     Ok(Mapping {
         name: read.name.into_inner(),
         about: read.about,
         format,
         fields: compiler.fields,
+        told: compiler.told,
         detect_all,
         detect_any,
+        detect_last: read.detect.last,
+        memory: Memory::default(),
         nodes: compiler.nodes,
         urls: compiler.urls,
         keys,
     })
+}
+
+/// What a line is; a mapping of text has no fields, every other has some.
+fn format(source: &Source<'_>, word: &Spanned<String>, has_fields: bool) -> Result<Format, MappingError> {
+    let format = match word.get_ref().as_str() {
+        "json" => Format::Json,
+        "text" => Format::Text,
+        other => {
+            let known = Decoder::WORDS.into_iter().find(|(known, _)| *known == other);
+            let (_, decoder) = known.ok_or_else(|| {
+                let words = Decoder::WORDS.map(|(word, _)| word).join(", ");
+                source.toml(
+                    word.span().start,
+                    format!("the format \"{other}\" is unknown: use json, text, {words}"),
+                )
+            })?;
+            Format::Decoded(decoder)
+        }
+    };
+    match (format, has_fields) {
+        (Format::Text, true) => {
+            Err(source.toml(0, "a text mapping has no fields: every value in the line is found"))
+        }
+        (Format::Text, false) | (_, true) => Ok(format),
+        (Format::Json, false) => Err(source.toml(0, "a JSON mapping needs at least one field")),
+        (Format::Decoded(_), false) => {
+            Err(source.toml(0, "a mapping of lines taken apart needs at least one field"))
+        }
+    }
 }
 
 /// What every field is looked for below: nothing, or each path of `under` with a dot behind it.
@@ -262,4 +362,30 @@ fn fields(source: &Source<'_>, read: &File) -> Result<Vec<(String, Reading)>, Ma
         Ok((source.path(key)?, *reading))
     };
     read.fields.iter().map(one).collect()
+}
+
+/// What the file says its paths are in STIX.
+fn stix(source: &Source<'_>, read: &File) -> Result<Vec<(String, Vec<Box<str>>)>, MappingError> {
+    let mut all = Vec::with_capacity(read.stix.len());
+    for (key, value) in &read.stix {
+        let (path, line) = (source.path(key)?, source.line(value.span().start));
+        let bad = |stix: String, why: String| {
+            let (file, key) = (source.file.into(), key.get_ref().clone());
+            MappingError::BadStix { file, line, key, stix, why }
+        };
+        let written = match value.get_ref() {
+            toml::Value::Array(all) => all.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut paths: Vec<Box<str>> = Vec::with_capacity(written.len());
+        for one in written {
+            let text = one
+                .as_str()
+                .ok_or_else(|| bad(one.to_string(), "write a text, such as \"domain-name:value\"".into()))?;
+            told::check(text).map_err(|why| bad(text.into(), why))?;
+            paths.push(text.into());
+        }
+        all.push((path, paths));
+    }
+    Ok(all)
 }

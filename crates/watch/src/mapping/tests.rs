@@ -9,7 +9,13 @@ use crate::generate::{Generator, Telemetry};
 fn the_built_in_mappings_hold_what_the_formats_have() {
     let all = Mappings::built_in().unwrap();
     let names: Vec<&str> = all.iter().map(|mapping| mapping.name()).collect();
-    assert_eq!(names, ["suricata", "zeek", "sysmon", "ecs", "text"]);
+    assert_eq!(
+        names,
+        [
+            "suricata", "zeek", "sysmon", "ecs", "ocsf", "zeek-tsv", "cef", "bind", "unbound", "postfix",
+            "squid", "combined", "syslog", "text"
+        ]
+    );
     for (name, path, reading) in [
         ("suricata", "dest_ip", Reading::Ip),
         ("suricata", "dns.answers.rdata", Reading::Host),
@@ -121,8 +127,8 @@ fn files_and_directories_are_loaded() {
     all.load(folder.path()).unwrap();
     let names: Vec<&str> = all.iter().map(|mapping| mapping.name()).collect();
     assert_eq!(
-        names,
-        ["zeek", "proxy", "suricata", "sysmon", "ecs", "text"],
+        names.get(..5).unwrap(),
+        ["zeek", "proxy", "suricata", "sysmon", "ecs"],
         "one of the same name takes the place of a built-in one"
     );
     assert_eq!(all.detect(b"{\"client\":\"1.2.3.4\"}").mapping.name(), "proxy");
@@ -157,7 +163,7 @@ fn formats_are_told_apart() {
         (r#"{"@timestamp":"x","source.ip":"1.2.3.4"}"#, "ecs"),
         (r#"{"ts":1.5,"id":{"orig_h":"1.2.3.4"}}"#, "zeek"),
         (r#"{"some":"json"}"#, "text"),
-        ("May 12 07:24:00 host app: message", "text"),
+        ("May 12 07:24:00 host app: message", "syslog"),
         ("", "text"),
     ] {
         let verdict = all.detect(line.as_bytes());

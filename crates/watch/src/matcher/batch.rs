@@ -38,6 +38,8 @@ pub(super) struct Batch {
     names: Vec<u8>,
     pub(super) scratch: Vec<u8>,
     pub(super) unescaped: Vec<u8>,
+    /// What the decoder remembers; the exact side has a memory of its own, for it reads each line later.
+    pub(super) memory: crate::decode::Memory,
     path: Vec<u8>,
 }
 

@@ -33,7 +33,7 @@ pub(super) fn text(pass: &mut Pass<'_>) {
     });
 }
 
-fn lines<'a>(pass: &mut Pass<'a>, mut each: impl FnMut(&mut Pass<'a>, usize, usize)) {
+pub(super) fn lines<'a>(pass: &mut Pass<'a>, mut each: impl FnMut(&mut Pass<'a>, usize, usize)) {
     let text = pass.text;
     let mut from = 0;
     while from < text.len() {

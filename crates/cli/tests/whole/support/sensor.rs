@@ -66,16 +66,22 @@ impl Post {
 
     /// Starts the sensor here.
     pub(crate) fn start(&self) -> Sensor {
+        self.start_on(vec![InputDraft {
+            path: self.telemetry(),
+            format: Some("suricata".into()),
+            ..InputDraft::default()
+        }])
+    }
+
+    /// Starts the sensor on other inputs.
+    pub(crate) fn start_on(&self, inputs: Vec<InputDraft>) -> Sensor {
         let draft = ConfigDraft {
             hub: Some(self.hub.clone()),
             token: Some(HiddenText(self.token.clone())),
             state: Some(self.home.join("state")),
             name: Some("edge-1".into()),
-            inputs: vec![InputDraft {
-                path: self.telemetry(),
-                format: Some("suricata".into()),
-                mapping: None,
-            }],
+            inputs,
+            decoder: Some(env!("CARGO_BIN_EXE_shieldwall").into()),
             tell: self.tell,
             first_report_milliseconds: Some(0),
             repeat_report_seconds: Some(0),
@@ -150,6 +156,14 @@ impl Sensor {
             SensorEvent::Reported { accepted, .. } => accepted,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Waits until it has read all there is.
+    pub(crate) async fn ended(self) -> Summary {
+        let Self { task, stop, events: _events } = self;
+        let summary = within("the sensor to end", task).await.expect("the sensor ends");
+        drop(stop);
+        summary.unwrap_or_else(|error| panic!("{}: {error}", error.code()))
     }
 
     /// Stops the sensor in order.
