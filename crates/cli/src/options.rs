@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     backup, bench, completions, dump, feed, generate, hub, link, matching, member, peer, rebuild, restore,
-    search, sensor, token, user, verify,
+    scan, search, sensor, sigma, token, user, verify,
 };
 use crate::demo;
 
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Hub(hub::HubArgs),
     Sensor(sensor::SensorArgs),
     Match(matching::MatchArgs),
+    Sigma(sigma::SigmaArgs),
+    Scan(scan::ScanArgs),
     Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),
