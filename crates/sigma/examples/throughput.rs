@@ -38,7 +38,7 @@ fn main() -> Outcome {
     engine.add_collection(&parse_sigma_directory(Path::new(&path))?)?;
     println!("rsigma-eval: {} rules in {:.2?}", engine.rules().len(), start.elapsed());
 
-    let mix = Mix { matching_per_mille: matching, near_per_mille: 50 };
+    let mix = Mix { matching_per_mille: matching, near_per_mille: 50, windows: true };
     let mut generator = Generator::new(&rules, mix, 1);
     let events: Vec<Value> = (0..count).map(|_| generator.event()).collect();
     let lines: Vec<String> = events.iter().map(Value::to_string).collect();
@@ -75,7 +75,7 @@ fn main() -> Outcome {
         rules.table_bytes() as f64 / 1e6,
     );
 
-    let (mut best, mut best_of) = ([f64::MAX; 4], |place: usize, seconds: f64, best: &mut [f64; 4]| {
+    let (mut best, best_of) = ([f64::MAX; 4], |place: usize, seconds: f64, best: &mut [f64; 4]| {
         if let Some(slot) = best.get_mut(place) {
             *slot = slot.min(seconds);
         }

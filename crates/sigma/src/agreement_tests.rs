@@ -96,7 +96,7 @@ proptest! {
             static RULES: Arc<Rules> = Arc::new(samples().0);
         }
         let rules = RULES.with(Arc::clone);
-        let mix = Mix { matching_per_mille: 600, near_per_mille: 300 };
+        let mix = Mix { matching_per_mille: 600, near_per_mille: 300, windows: false };
         let mut generator = Generator::new(&rules, mix, seed);
         let mut reader = Reader::new(Arc::clone(&rules));
         for _ in 0..4 {
@@ -117,7 +117,7 @@ proptest! {
 fn generated_events_do_match() {
     let (rules, _) = samples();
     let rules = Arc::new(rules);
-    let mix = Mix { matching_per_mille: 1_000, near_per_mille: 0 };
+    let mix = Mix { matching_per_mille: 1_000, near_per_mille: 0, windows: false };
     let mut generator = Generator::new(&rules, mix, 1);
     let mut matched = BTreeSet::new();
     for _ in 0..400 {
@@ -136,7 +136,7 @@ fn the_public_rules_load_and_agree() {
     assert_eq!(rules.len() + lost.len(), 3_754, "every rule loads or is named: {lost:?}");
     assert!(lost.is_empty(), "{lost:?}");
     let rules = Arc::new(rules);
-    let mix = Mix { matching_per_mille: 500, near_per_mille: 300 };
+    let mix = Mix { matching_per_mille: 500, near_per_mille: 300, windows: false };
     let mut generator = Generator::new(&rules, mix, 3);
     let mut reader = Reader::new(Arc::clone(&rules));
     let mut matches = 0;

@@ -14,12 +14,19 @@ use serde_json::Value;
 
 use crate::fields::{Field, Fields, Root, Spread, known};
 
-/// How much a spelling counts: a lower number goes before a higher one, of equals the last.
+/// How much a spelling counts: a lower number goes before a higher one, whichever comes first; of equals the last.
 type Rank = u8;
 const DIRECT: Rank = 0;
-const PATH: Rank = 1;
-const SPREAD: Rank = 2;
-const ALIAS: Rank = 3;
+/// Directly, but with spaces in the name.
+const SPACED: Rank = 1;
+const PATH: Rank = 2;
+const EVTX: Rank = 3;
+const WINLOG: Rank = 4;
+const DATA: Rank = 5;
+/// The first of the aliases; the others follow.
+const ALIAS: Rank = 6;
+/// What an event says under another name of our own giving.
+const RENAMED: Rank = Rank::MAX;
 
 /// Windows' own record of a new process.
 const SECURITY_NEW_PROCESS: &str = "4688";
@@ -87,13 +94,16 @@ impl<'a> View<'a> {
         line: &'a str,
     ) -> Result<Self, serde_json::Error> {
         slots.next();
-        let mut gather = Gather { fields, slots, values: Vec::with_capacity(32) };
+        let mut gather = Gather::new(fields, slots);
         let mut json = serde_json::Deserializer::from_str(line);
         Top(&mut gather).deserialize(&mut json)?;
         json.end()?;
-        if !fields.odd().is_empty() {
+        if gather.repeated || !fields.odd().is_empty() {
+            // Of a key that is there twice only the last counts, with all that is below it.
             let whole: Value = serde_json::from_str(line)?;
-            gather.odd(&JsonEvent::borrow(&whole));
+            gather.slots.next();
+            gather.values.clear();
+            gather.all(&whole, |value| own(value));
         }
         Ok(gather.view(Whole::Line(line)))
     }
@@ -101,20 +111,8 @@ impl<'a> View<'a> {
     /// Reads an event that was parsed already.
     pub(crate) fn of_value(fields: &'a Fields, slots: &'a mut Slots, value: &'a Value) -> Self {
         slots.next();
-        let mut gather = Gather { fields, slots, values: Vec::with_capacity(32) };
-        for (key, inner) in value.as_object().into_iter().flatten() {
-            if let Some(root) = gather.root(key) {
-                if let Some(field) = root.field {
-                    gather.set(field, DIRECT, EventValue::from(inner));
-                }
-                if root.is_deep() {
-                    gather.deep(root, key, inner);
-                }
-            }
-        }
-        if !fields.odd().is_empty() {
-            gather.odd(&JsonEvent::borrow(value));
-        }
+        let mut gather = Gather::new(fields, slots);
+        gather.all(value, |value| value);
         gather.view(Whole::Value(value))
     }
 
@@ -200,15 +198,44 @@ struct Gather<'a> {
     fields: &'a Fields,
     slots: &'a mut Slots,
     values: Vec<(Field, EventValue<'a>)>,
+    /// Keys met that something is wanted from below of.
+    deep: Vec<&'a Root>,
+    /// Whether one of them was there twice.
+    repeated: bool,
 }
 
 impl<'a> Gather<'a> {
+    fn new(fields: &'a Fields, slots: &'a mut Slots) -> Self {
+        Self { fields, slots, values: Vec::with_capacity(32), deep: Vec::new(), repeated: false }
+    }
+
+    /// Takes what is wanted from a whole event.
+    fn all<'v>(&mut self, event: &'v Value, keep: impl Fn(EventValue<'v>) -> EventValue<'a>) {
+        for (key, inner) in event.as_object().into_iter().flatten() {
+            if let Some((root, rank)) = self.root(key) {
+                if let Some(field) = root.field {
+                    self.set(field, rank, keep(EventValue::from(inner)));
+                }
+                if root.is_deep() {
+                    self.below(root, key, inner);
+                }
+            }
+        }
+        let event = JsonEvent::borrow(event);
+        for field in self.fields.odd() {
+            if let Some(value) = event.get_field(self.fields.name(*field)) {
+                self.set(*field, PATH, own(value));
+            }
+        }
+    }
+
     /// What may stand under a key; spaces in it, which some exports of Windows events have, do not count.
-    fn root(&self, key: &str) -> Option<&'a Root> {
-        self.fields.root(key).or_else(|| match key.contains(' ') {
-            true => self.fields.root(&key.replace(' ', "")),
-            false => None,
-        })
+    fn root(&self, key: &str) -> Option<(&'a Root, Rank)> {
+        if let Some(root) = self.fields.root(key) {
+            return Some((root, DIRECT));
+        }
+        let root = key.contains(' ').then(|| self.fields.root(&key.replace(' ', ""))).flatten()?;
+        Some((root, SPACED))
     }
 
     fn set(&mut self, field: Field, rank: Rank, value: EventValue<'a>) {
@@ -228,7 +255,7 @@ impl<'a> Gather<'a> {
     }
 
     /// Takes what is wanted from below a key.
-    fn deep(&mut self, root: &Root, key: &str, inner: &Value) {
+    fn below(&mut self, root: &Root, key: &str, inner: &Value) {
         if !inner.is_object() && !inner.is_array() {
             return;
         }
@@ -240,19 +267,19 @@ impl<'a> Gather<'a> {
                     self.set(*field, PATH, own(value));
                 }
             }
-            for (path, field) in &root.aliases {
-                if let Some(value) = event.get_field(path) {
-                    self.set(*field, ALIAS, own(value));
+            for alias in &root.aliases {
+                if let Some(value) = event.get_field(alias.path) {
+                    self.set(alias.field, ALIAS.saturating_add(alias.place), own(value));
                 }
             }
         }
         match root.spread {
             Some(Spread::Evtx) => self.evtx(inner),
             Some(Spread::Winlog) => {
-                self.data(inner.get("event_data"));
-                self.data(inner.get("user_data"));
+                self.data(inner.get("event_data"), WINLOG);
+                self.data(inner.get("user_data"), WINLOG);
             }
-            Some(Spread::Data) => self.data(Some(inner)),
+            Some(Spread::Data) => self.data(Some(inner), DATA),
             None => {}
         }
     }
@@ -261,46 +288,37 @@ impl<'a> Gather<'a> {
     fn evtx(&mut self, event: &Value) {
         for (key, value) in event.get("System").and_then(Value::as_object).into_iter().flatten() {
             match key.as_str() {
-                "Provider" => self.spread("Provider_Name", attribute(value, "Name")),
-                "TimeCreated" => self.spread("SystemTime", attribute(value, "SystemTime")),
-                _ => self.spread(key, Some(content(value))),
+                "Provider" => self.spread("Provider_Name", attribute(value, "Name"), EVTX),
+                "TimeCreated" => self.spread("SystemTime", attribute(value, "SystemTime"), EVTX),
+                _ => self.spread(key, Some(content(value)), EVTX),
             }
         }
-        self.data(event.get("EventData"));
+        self.data(event.get("EventData"), EVTX);
         for (_, inner) in event.get("UserData").and_then(Value::as_object).into_iter().flatten() {
-            self.data(Some(inner));
+            self.data(Some(inner), EVTX);
         }
     }
 
     /// `EventData`: keys are fields, or a list of `Data` with names.
-    fn data(&mut self, data: Option<&Value>) {
+    fn data(&mut self, data: Option<&Value>, rank: Rank) {
         for (key, value) in data.and_then(Value::as_object).into_iter().flatten() {
             if key != "Data" {
-                self.spread(key, Some(content(value)));
+                self.spread(key, Some(content(value)), rank);
                 continue;
             }
             let one = std::slice::from_ref(value);
             for item in value.as_array().map_or(one, Vec::as_slice) {
                 if let Some(name) = attribute(item, "Name").and_then(Value::as_str) {
-                    self.spread(name, Some(content(item)));
+                    self.spread(name, Some(content(item)), rank);
                 }
             }
         }
     }
 
-    fn spread(&mut self, name: &str, value: Option<&Value>) {
+    fn spread(&mut self, name: &str, value: Option<&Value>, rank: Rank) {
         let Some(value) = value else { return };
-        if let Some(field) = self.root(name).and_then(|root| root.field) {
-            self.set(field, SPREAD, own(EventValue::from(value)));
-        }
-    }
-
-    /// Fields that are looked for in the whole event.
-    fn odd(&mut self, event: &JsonEvent<'_>) {
-        for field in self.fields.odd() {
-            if let Some(value) = event.get_field(self.fields.name(*field)) {
-                self.set(*field, PATH, own(value));
-            }
+        if let Some(field) = self.root(name).and_then(|(root, _)| root.field) {
+            self.set(field, rank, own(EventValue::from(value)));
         }
     }
 
@@ -320,14 +338,14 @@ impl<'a> Gather<'a> {
         ] {
             let found = self.slots.get(from).and_then(|at| self.values.get(at)).map(|(_, value)| value.clone());
             if let Some(found) = found {
-                self.set(to, ALIAS, found);
+                self.set(to, RENAMED, found);
             }
         }
     }
 
     fn view(mut self, whole: Whole<'a>) -> View<'a> {
         self.rename();
-        let Self { fields, slots, values } = self;
+        let Self { fields, slots, values, .. } = self;
         View { fields, slots, values, whole, parsed: OnceCell::new() }
     }
 }
@@ -367,19 +385,21 @@ impl<'a> Visitor<'a> for Top<'_, 'a> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         let gather = self.0;
         while let Some(key) = map.next_key_seed(Text)? {
-            let Some(root) = gather.root(&key) else {
+            let Some((root, rank)) = gather.root(&key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
             if root.is_deep() {
                 let inner: Value = map.next_value()?;
+                gather.repeated |= gather.deep.iter().any(|met| std::ptr::eq(*met, root));
+                gather.deep.push(root);
                 if let Some(field) = root.field {
-                    gather.set(field, DIRECT, own(EventValue::from(&inner)));
+                    gather.set(field, rank, own(EventValue::from(&inner)));
                 }
-                gather.deep(root, &key, &inner);
+                gather.below(root, &key, &inner);
             } else if let Some(field) = root.field {
                 let value = map.next_value_seed(Any)?;
-                gather.set(field, DIRECT, value);
+                gather.set(field, rank, value);
             }
         }
         Ok(())

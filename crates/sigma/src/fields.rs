@@ -129,6 +129,15 @@ pub(crate) enum Spread {
     Data,
 }
 
+/// A path that stands for a field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alias {
+    pub(crate) path: &'static str,
+    pub(crate) field: Field,
+    /// Of several for one field, the one with the lower place counts.
+    pub(crate) place: u8,
+}
+
 /// What may stand under one key at the top of an event.
 #[derive(Default, Debug)]
 pub(crate) struct Root {
@@ -137,7 +146,7 @@ pub(crate) struct Root {
     /// Fields whose path begins with this key.
     pub(crate) paths: Vec<Field>,
     /// Paths that begin with this key and stand for a field.
-    pub(crate) aliases: Vec<(Box<str>, Field)>,
+    pub(crate) aliases: Vec<Alias>,
     /// Whether keys below it are fields.
     pub(crate) spread: Option<Spread>,
 }
@@ -167,9 +176,10 @@ impl Fields {
         for name in KNOWN.into_iter().chain(names) {
             fields.add(name);
         }
-        for (path, name) in ALIASES {
+        for (place, (path, name)) in (0u8..).zip(ALIASES) {
             let (Some(field), Some(root)) = (fields.number(name), root_of(path)) else { continue };
-            fields.roots.entry(root).or_default().aliases.push((path.into(), field));
+            let alias = Alias { path, field, place };
+            fields.roots.entry(root).or_default().aliases.push(alias);
         }
         for (key, spread) in [
             ("Event", Spread::Evtx),

@@ -8,6 +8,7 @@ use rsigma_parser::{ConditionExpr, Quantifier};
 use serde_json::{Map, Value, json};
 
 use crate::rules::Rules;
+use crate::source::channel_of;
 
 /// What sort of events to make.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,8 @@ pub struct Mix {
     pub matching_per_mille: u32,
     /// Of a thousand events, so many have what a rule asks for in all fields but one.
     pub near_per_mille: u32,
+    /// Whether those are made from rules for Windows alone, whose events tell by themselves where they come from.
+    pub windows: bool,
 }
 
 /// Makes events, the same ones for the same seed.
@@ -37,9 +40,19 @@ impl<'r> Generator<'r> {
     pub fn event(&mut self) -> Value {
         self.seconds += 1;
         let share = (self.next() % 1_000) as u32;
-        let Mix { matching_per_mille: matching, near_per_mille: near } = self.mix;
+        let Mix { matching_per_mille: matching, near_per_mille: near, windows } = self.mix;
         let rules = self.rules;
-        let rule = self.pick(&rules.compiled);
+        let mut rule = self.pick(&rules.compiled);
+        if windows {
+            // Of a few, for there may be none.
+            for _ in 0..64 {
+                if rule.is_some_and(tells) {
+                    break;
+                }
+                rule = self.pick(&rules.compiled);
+            }
+            rule = rule.filter(|rule| tells(rule));
+        }
         let mut event = match rule.filter(|_| share < matching + near) {
             Some(rule) => self.of_rule(rule, share >= matching),
             None => self.everyday(),
@@ -270,8 +283,11 @@ impl<'r> Generator<'r> {
     }
 
     fn named(&mut self, rule: &CompiledRule) -> Map<String, Value> {
-        let mut event = Map::new();
         let source = &rule.logsource;
+        if let Some(channel) = source.service.as_deref().and_then(channel_of).filter(|_| tells(rule)) {
+            return self.common(1, channel, "-");
+        }
+        let mut event = Map::new();
         for (name, value) in
             [("product", &source.product), ("category", &source.category), ("service", &source.service)]
         {
@@ -403,6 +419,14 @@ impl Parts {
         let text = if random.is_multiple_of(3) { text.to_uppercase() } else { text };
         Value::String(text + &end)
     }
+}
+
+/// Whether an event made from the rule says by itself where it comes from.
+fn tells(rule: &CompiledRule) -> bool {
+    let source = &rule.logsource;
+    let by_service = || source.category.is_none() && source.service.as_deref().is_some_and(|name| channel_of(name).is_some());
+    source.product.as_deref() == Some("windows")
+        && (source.category.as_deref().is_some_and(|category| sysmon_id(category).is_some()) || by_service())
 }
 
 fn sysmon_id(category: &str) -> Option<u64> {

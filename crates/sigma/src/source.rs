@@ -3,7 +3,7 @@
 //! A rule names a product, a category and a service, or some of them. An event of Windows tells its source by its channel
 //! and event id; Zeek by `_path`; CloudTrail by its fields; anything may say so itself in fields `product`, `category` and
 //! `service`, and whoever reads the events may know it ([`Given`]). Where the source is told by the tables here, a rule
-//! applies if all it names is so. Where only parts are known, a rule applies unless it names something else. An event
+//! applies if all it names is so. Where only parts are known, a rule applies if it names one of them and nothing else. An event
 //! of which nothing is known is held against every rule.
 
 use hashbrown::HashMap;
@@ -70,11 +70,16 @@ impl Class {
             (Some(rule), Some(event)) => rule == event,
             (Some(_), None) => !self.closed,
         };
+        let shares = |rule: Option<Name>, event: Option<Name>| rule.is_some() && rule == event;
         self.length == 0
             || self.sources().any(|event| {
-                fits(rule.product, event.product)
+                let fits = fits(rule.product, event.product)
                     && fits(rule.category, event.category)
-                    && fits(rule.service, event.service)
+                    && fits(rule.service, event.service);
+                let shares = shares(rule.product, event.product)
+                    || shares(rule.category, event.category)
+                    || shares(rule.service, event.service);
+                fits && (self.closed || shares || *rule == Source::default())
             })
     }
 }
@@ -166,6 +171,11 @@ const SYSMON: [(i64, &[&str]); 30] = [
     (29, &["file_executable_detected"]),
     (255, &["sysmon_error"]),
 ];
+
+/// The channel, in lower case, of a service of Windows.
+pub(crate) fn channel_of(service: &str) -> Option<&'static str> {
+    CHANNELS.iter().find(|(_, name)| *name == service).map(|(channel, _)| *channel)
+}
 
 /// The names of products, categories and services that rules have, numbered.
 #[derive(Debug, Default)]

@@ -26,6 +26,7 @@ mod non_interference;
 mod notify;
 mod openapi;
 mod peers;
+mod rules;
 mod search;
 mod sources;
 mod stix_door;
