@@ -140,7 +140,7 @@ pub(super) fn watched(object: &stix::Object) -> Result<Vec<Value>, String> {
     if indicator.pattern_type == "stix" {
         shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())
     } else {
-        Err(format!("pattern_type {}", indicator.pattern_type))
+        Err(format!("{OTHER_LANGUAGE}{}", indicator.pattern_type))
     }
 }
 
