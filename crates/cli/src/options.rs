@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, evtx, feed, generate, hub, link, mapping, matching, member, pattern, peer,
-    rebuild, restore, search, sensor, token, user, verify,
+    backup, bench, completions, dump, evtx, feed, generate, hub, link, mapping, matching, member, pattern,
+    peer, rebuild, restore, scan, search, sensor, sigma, token, user, verify,
 };
 use crate::demo;
 
@@ -77,10 +77,12 @@ pub(crate) enum Command {
     Hub(hub::HubArgs),
     Sensor(sensor::SensorArgs),
     Match(matching::MatchArgs),
-    Pattern(pattern::PatternArgs),
     Mapping(mapping::MappingArgs),
     #[command(name = shieldwall_sensor::evtx::COMMAND)]
     DecodeEvtx(evtx::EvtxArgs),
+    Pattern(pattern::PatternArgs),
+    Sigma(sigma::SigmaArgs),
+    Scan(scan::ScanArgs),
     Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),

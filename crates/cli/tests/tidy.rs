@@ -18,16 +18,18 @@ const FILE_LINES_MAX: usize = 800;
 const LONG_FILES: [(&str, usize, &str); 0] = [];
 
 /// Where each crate stands. A crate may know only the crates on lower floors.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("model", 1),
     ("fetch", 2),
     ("ledger", 2),
+    ("memory", 2),
     ("watch", 2),
     ("assess", 3),
     ("council", 3),
     ("exchange", 3),
     ("readiness", 3),
     ("respond", 3),
+    ("sigma", 3),
     ("hub", 4),
     ("sensor", 4),
     ("cli", 5),

@@ -663,6 +663,9 @@ sensor-rules-passed-on = { $count } passed on to other tools
 sensor-rules-left-out = { $count } left out
 sensor-shed-matches = { $count } matches left out
 sensor-shed-evaluations = { $count } evaluations of slow rules left out
+sensor-shed-rules = { $count } slow rules set aside
+sensor-shed-evicted = { $count } events let go of early by patterns
+sensor-shed-late = { $count } events too late for patterns over several
 sensor-slow-rule = slow: { $name }
 
 ## Members and sharing groups

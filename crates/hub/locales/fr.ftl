@@ -671,6 +671,9 @@ sensor-rules-passed-on = { $count } transmises à d'autres outils
 sensor-rules-left-out = { $count } écartées
 sensor-shed-matches = { $count } correspondances écartées
 sensor-shed-evaluations = { $count } évaluations de règles lentes écartées
+sensor-shed-rules = { $count } règles lentes mises de côté
+sensor-shed-evicted = { $count } événements abandonnés trop tôt par des motifs
+sensor-shed-late = { $count } événements trop tardifs pour les motifs sur plusieurs événements
 sensor-slow-rule = lente : { $name }
 
 ## Membres et groupes de partage

@@ -15,7 +15,9 @@ use crate::client::{Hub, HubError};
 use crate::config::{Config, ConfigError};
 use crate::deliver;
 use crate::disk::{self, Disk, DiskError, StateLock};
-use crate::knowledge::{Knowledge, KnowledgeError};
+use crate::guard::Guard;
+use crate::knowledge::{Armoury, Knowledge, KnowledgeError, Names};
+use crate::memory;
 use crate::shared::{Counts, Observer, Reading, Shared, get};
 use crate::spool::{Checkpoint, Spool, SpoolError};
 use crate::stream::Listener;
@@ -27,6 +29,8 @@ pub use crate::shared::SensorEvent;
 
 /// How long a start waits for the hub before it goes on with what is on disk, in seconds.
 const START_SECONDS: u64 = 5;
+/// Most withheld indicators a heartbeat names.
+const WITHHELD_TOLD_MAX: usize = 100;
 
 /// Why a sensor could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,9 @@ pub enum SensorError {
     /// The kept watchlist cannot be used.
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
+    /// The memory cannot be used.
+    #[error(transparent)]
+    Memory(#[from] shieldwall_memory::MemoryError),
     /// The hub does not let this sensor in.
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -70,6 +77,7 @@ impl SensorError {
             Self::Disk(error) => error.code(),
             Self::Spool(error) => error.code(),
             Self::Knowledge(error) => error.code(),
+            Self::Memory(error) => error.code(),
             Self::Hub(error) => error.code(),
             Self::NothingToWatchFor => "sensor.nothing_to_watch_for",
             Self::Work(error) => error.code(),
@@ -101,6 +109,8 @@ pub struct Summary {
     pub accepted: u64,
     /// Reports that are still on disk; they go out at the next start.
     pub unsent_reports: u64,
+    /// Sightings found by looking back at what passed before an indicator was known.
+    pub retrospective: u64,
     /// Warnings and revisions of warnings received.
     pub warnings: u64,
     /// Events the observer was too slow for.
@@ -130,7 +140,15 @@ pub async fn run(
     let mut seed = [0; 8];
     entropy.fill(&mut seed).map_err(SpoolError::Key)?;
     let (path, now) = (config.state.join("watchlist.json"), clock.now());
-    let knowledge = aside(move || Knowledge::open(&path, now, u64::from_le_bytes(seed))).await??;
+    let unbound = config.unbound_patterns;
+    let opened = aside(move || Knowledge::open(&path, now, u64::from_le_bytes(seed), unbound));
+    let mut knowledge = opened.await??;
+    let (with, random) = (config.clone(), Arc::clone(&entropy));
+    let memory = aside(move || memory::open(&with, random.as_ref(), now)).await??;
+    if let Some(memory) = &memory {
+        let guard = Guard::of(&config);
+        knowledge.guard(guard.clone(), guard.with(Arc::clone(memory), Arc::clone(&clock)))?;
+    }
     let shared = Arc::new(Shared {
         config,
         clock,
@@ -138,6 +156,8 @@ pub async fn run(
         hub,
         disk,
         spool,
+        memory,
+        withheld: Mutex::default(),
         observer: Observer::new(observer),
         counts: Counts::default(),
         reading: Mutex::new(Reading::default()),
@@ -188,15 +208,14 @@ struct Parts {
     /// Whether a watchlist came from disk.
     known: bool,
     /// What the worker is opened with.
-    worker:
-        Option<(Checkpoint, Arc<shieldwall_watch::watchlist::LiveWatchlist>, Arc<crate::knowledge::Names>)>,
+    worker: Option<(Checkpoint, Arc<Armoury>, Arc<Names>)>,
 }
 
 impl Parts {
     fn start(shared: &Arc<Shared>, knowledge: Knowledge, from: Checkpoint) -> Result<Self, SensorError> {
         let listener = Arc::new(Listener::open(Arc::clone(shared))?);
         let known = knowledge.is_known();
-        let worker = Some((from, knowledge.live(), knowledge.names()));
+        let worker = Some((from, knowledge.armoury(), knowledge.names()));
         let (written_all, written) = watch::channel(false);
         let (sync_done, synced) = watch::channel(First::Asking);
         let mut tasks = JoinSet::new();
@@ -204,6 +223,7 @@ impl Parts {
         tasks.spawn(Arc::clone(&listener).listen());
         tasks.spawn(listener.do_chores());
         tasks.spawn(beat(Arc::clone(shared)));
+        tasks.spawn(memory::keep(Arc::clone(shared)));
         let delivery = tokio::spawn(deliver::deliver(Arc::clone(shared), written));
         Ok(Self { tasks, delivery, written_all, synced, known, worker })
     }
@@ -220,12 +240,12 @@ impl Parts {
             broken = self.tasks.join_next() => return Err(ended(broken)),
             ready = first_list(&mut self.synced, self.known, shared.config.once) => ready?,
         }
-        let Some((from, live, names)) = self.worker.take() else { return Ok(()) };
+        let Some((from, armoury, names)) = self.worker.take() else { return Ok(()) };
         let (stop, stopped) = work::stopper();
         let (tell, mut told) = oneshot::channel();
         let (with, runtime) = (Arc::clone(shared), Handle::current());
         let thread = std::thread::Builder::new().name("shieldwall-matching".into()).spawn(move || {
-            let opened = Worker::open(&with.config, from, live, names, Some(&runtime));
+            let opened = Worker::open(&with.config, from, armoury, names, Some(&runtime));
             let _ = tell.send(opened.and_then(|worker| work::run(worker, &with, &stopped)));
         });
         let thread = thread.map_err(|error| SensorError::Broken { what: error.to_string() })?;
@@ -262,6 +282,10 @@ impl Parts {
             if let (Err(error), Ok(())) = (task, &result) {
                 result = Err(SensorError::Broken { what: error.to_string() });
             }
+        }
+        if let Some(memory) = shared.memory.clone() {
+            let clock = Arc::clone(&shared.clock);
+            let _ = aside(move || memory::close(&memory, clock.as_ref())).await;
         }
         result
     }
@@ -331,6 +355,7 @@ fn health(shared: &Shared, events_per_second: f64) -> Health {
         None => name.clone(),
     });
     let counts = &shared.counts;
+    let withheld = shared.withheld().clone();
     Health {
         name: shared.config.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -350,11 +375,11 @@ fn health(shared: &Shared, events_per_second: f64) -> Health {
             passed_on: get(&counts.rules_passed_on),
             left_out: get(&counts.rules_left_out),
         },
-        shed: ShedCounts {
-            rule_evaluations: get(&counts.shed_evaluations),
-            matches: get(&counts.shed_matches),
-        },
-        slow_rules: Vec::new(),
+        shed: ShedCounts { matches: get(&counts.shed_matches), ..reading.shed },
+        slow_rules: reading.slow_rules.clone(),
+        withheld_total: u64::try_from(withheld.len()).unwrap_or(u64::MAX),
+        withheld: withheld.into_iter().take(WITHHELD_TOLD_MAX).collect(),
+        retrospective: get(&counts.retrospective),
         inputs: inputs.collect(),
         held: reading.held.clone(),
     }
@@ -372,6 +397,7 @@ fn summary(shared: &Shared) -> Summary {
         reports: get(&counts.reports),
         sightings: get(&counts.sightings),
         accepted: get(&counts.accepted),
+        retrospective: get(&counts.retrospective),
         unsent_reports: u64::try_from(shared.spool.reports()).unwrap_or(u64::MAX),
         warnings: get(&counts.warnings),
         events_unobserved: shared.observer.dropped(),

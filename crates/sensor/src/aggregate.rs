@@ -65,13 +65,23 @@ pub(crate) struct Aggregator {
     /// Tallies over all subjects.
     tallies: usize,
     reported: Option<Instant>,
+    /// Whether something waits of an indicator that was not told of lately.
+    news: bool,
 }
 
 impl Aggregator {
     /// At most one report every `first_report`, and one sighting of an indicator every `repeat_report`.
     pub(crate) fn new(first_report: Duration, repeat_report: Duration) -> Self {
         let report_max = limits::SIGHTINGS_PER_REPORT_MAX;
-        Self { first_report, repeat_report, report_max, waiting: BTreeMap::new(), tallies: 0, reported: None }
+        Self {
+            first_report,
+            repeat_report,
+            report_max,
+            waiting: BTreeMap::new(),
+            tallies: 0,
+            reported: None,
+            news: false,
+        }
     }
 
     /// The same for reports of messages from a stream, which are never cut in two.
@@ -111,6 +121,7 @@ impl Aggregator {
                 aspect.0 = "other".into();
             }
         }
+        self.news |= waiting.reported.is_none();
         let before = waiting.tallies.len();
         let total = waiting.tallies.entry(aspect).or_insert_with(|| Tally {
             count: 0,
@@ -160,7 +171,7 @@ impl Aggregator {
         });
         self.tallies = self.tallies.saturating_sub(due.len());
         if !due.is_empty() {
-            self.reported = Some(now);
+            (self.reported, self.news) = (Some(now), false);
         }
         due
     }
@@ -176,6 +187,14 @@ impl Aggregator {
             .map(|waiting| left(waiting.reported, self.repeat_report))
             .min()
             .map(|turn| turn.max(left(self.reported, self.first_report)))
+    }
+
+    /// The same where all goes out together: news soon, what is known already with less haste.
+    pub(crate) fn next_due_together(&self, now: Instant) -> Option<Duration> {
+        let least = if self.news { self.first_report } else { self.repeat_report.max(self.first_report) };
+        let waited = |then| now.saturating_duration_since(then);
+        (!self.is_empty())
+            .then(|| self.reported.map_or(Duration::ZERO, |then| least.saturating_sub(waited(then))))
     }
 
     /// What waits, to be kept over a restart.
@@ -215,6 +234,7 @@ fn told(subject: &Subject, ((field, kind, value), tally): (Aspect, Tally)) -> Si
         },
         detected: tally.detected,
         contributions: contributions(&tally.messages),
+        retrospective: false,
     }
 }
 

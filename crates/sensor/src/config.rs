@@ -34,8 +34,14 @@ pub const TOKEN_VARIABLE: &str = "SHIELDWALL_TOKEN";
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Most inputs of one sensor.
 const INPUTS_MAX: usize = 256;
+/// How long a Sigma rule may take on average when nothing is told, in microseconds: a hundred times the usual.
+const RULE_BUDGET_MICROSECONDS: u64 = 2_000;
+/// Most patterns that are asked of every event.
+const UNBOUND_PATTERNS_MAX: usize = 64;
 /// Most matching threads.
 const THREADS_MAX: usize = 64;
+/// From which share of hosts or lines on an indicator is withheld, unless told otherwise, in percent: our setting.
+const WITHHOLD_PERCENT: u8 = 5;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -218,6 +224,22 @@ pub struct Config {
     pub decoder: Option<PathBuf>,
     /// Threads that match; with 1, the one that reads does.
     pub threads: usize,
+    /// How long a Sigma rule may take on average before it is set aside.
+    pub rule_budget: Option<Duration>,
+    /// How late an event may come and still count for patterns over several events.
+    pub lateness: Duration,
+    /// How many patterns are run that have to be asked of every event.
+    pub unbound_patterns: usize,
+    /// For how many days what passes is remembered; 0 keeps no memory.
+    pub memory_days: u32,
+    /// Most bytes of memory on disk.
+    pub memory_bytes: u64,
+    /// From which share of this network's hosts on an indicator they met is withheld, in percent.
+    pub withhold_hosts_percent: u8,
+    /// From which share of the lines on.
+    pub withhold_lines_percent: u8,
+    /// Indicators, by id or value, that are never withheld: a person has looked.
+    pub release: Vec<String>,
 }
 
 /// A configuration as written: everything optional, nothing checked.
@@ -260,6 +282,23 @@ pub struct ConfigDraft {
     pub decoder: Option<PathBuf>,
     /// See [`Config::threads`]; one for two cores when not told.
     pub threads: Option<usize>,
+    /// See [`Config::rule_budget`]; 2000 when not told, 0 for none.
+    pub rule_budget_microseconds: Option<u64>,
+    /// See [`Config::lateness`]; 300 when not told.
+    pub lateness_seconds: Option<u64>,
+    /// See [`Config::unbound_patterns`]; none when not told.
+    pub unbound_patterns: Option<usize>,
+    /// See [`Config::memory_days`]; 90 when not told.
+    pub memory_days: Option<u32>,
+    /// See [`Config::memory_bytes`], in gigabytes of 2^30 bytes; 16 when not told.
+    pub memory_gigabytes: Option<u32>,
+    /// See [`Config::withhold_hosts_percent`]; 5 when not told, over 100 is never.
+    pub withhold_hosts_percent: Option<u8>,
+    /// See [`Config::withhold_lines_percent`]; 5 when not told, over 100 is never.
+    pub withhold_lines_percent: Option<u8>,
+    /// See [`Config::release`].
+    #[serde(default)]
+    pub release: Vec<String>,
 }
 
 /// A text that must not be shown.
@@ -418,11 +457,40 @@ impl ConfigDraft {
         if self.threads == Some(0) || threads > THREADS_MAX {
             return Err(unusable("threads", format!("must be 1 to {THREADS_MAX}")));
         }
+        let unbound_patterns = self.unbound_patterns.unwrap_or(0);
+        if unbound_patterns > UNBOUND_PATTERNS_MAX {
+            return Err(unusable("unbound_patterns", format!("must be 0 to {UNBOUND_PATTERNS_MAX}")));
+        }
+        let budget = self.rule_budget_microseconds.unwrap_or(RULE_BUDGET_MICROSECONDS);
         let first = self.first_report_milliseconds.unwrap_or(200);
         if first > 60_000 {
             return Err(unusable("first_report_milliseconds", "must be 0 to 60000"));
         }
+        let memory_days = self.memory_days.unwrap_or(limits::MEMORY_DAYS_DEFAULT);
+        if memory_days > 3_660 {
+            return Err(unusable("memory_days", "must be 0 (no memory) to 3660"));
+        }
+        let memory_bytes = match self.memory_gigabytes {
+            Some(0) => {
+                return Err(unusable("memory_gigabytes", "must be at least 1; memory_days = 0 keeps none"));
+            }
+            Some(gigabytes) => u64::from(gigabytes) << 30,
+            None => limits::MEMORY_BYTES_MAX,
+        };
+        for (percent, setting) in [
+            (self.withhold_hosts_percent, "withhold_hosts_percent"),
+            (self.withhold_lines_percent, "withhold_lines_percent"),
+        ] {
+            if percent == Some(0) {
+                return Err(unusable(setting, "must be 1 to 101; 101 is never"));
+            }
+        }
         Ok(Config {
+            memory_days,
+            memory_bytes,
+            withhold_hosts_percent: self.withhold_hosts_percent.unwrap_or(WITHHOLD_PERCENT),
+            withhold_lines_percent: self.withhold_lines_percent.unwrap_or(WITHHOLD_PERCENT),
+            release: self.release,
             hub,
             token,
             state,
@@ -438,6 +506,9 @@ impl ConfigDraft {
             drain: seconds(self.drain_seconds, "drain_seconds", 10, 0)?,
             decoder: self.decoder,
             threads,
+            rule_budget: (budget > 0).then(|| Duration::from_micros(budget)),
+            lateness: seconds(self.lateness_seconds, "lateness_seconds", 300, 0)?,
+            unbound_patterns,
         })
     }
 }

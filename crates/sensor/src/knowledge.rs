@@ -16,7 +16,11 @@ use shieldwall_model::time::Timestamp;
 use shieldwall_watch::value::{Kind, Value};
 use shieldwall_watch::watchlist::{Builder, Change as WatchChange, LiveWatchlist, WatchlistError};
 
+use arc_swap::ArcSwap;
+
 use crate::disk::{self, Disk, DiskError};
+use crate::guard::{Guard, Judge};
+use crate::rules::{self, Armed, Rules};
 use crate::wire::{Change, Item, Rule, WatchedValue};
 
 /// Largest snapshot in bytes.
@@ -58,6 +62,15 @@ pub(crate) struct Held {
     /// The rule it is, when it is more than values.
     pub(crate) rule: Option<Rule>,
     pub(crate) valid_until: Option<Timestamp>,
+    /// Why it is neither matched nor blocked here, if it is not.
+    pub(crate) withheld: Option<String>,
+}
+
+/// An indicator that is new or changed, with those of its values that are new.
+#[derive(Clone, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) held: Arc<Held>,
+    pub(crate) values: Vec<Value>,
 }
 
 impl Held {
@@ -73,7 +86,7 @@ impl Held {
             tracing::warn!(indicator = %item.indicator, left_out, "values this sensor cannot watch for");
         }
         let Item { group, indicator, name, role, valid_until, rule, .. } = item;
-        Self { group, indicator, name, role, values, rule, valid_until }
+        Self { group, indicator, name, role, values, rule, valid_until, withheld: None }
     }
 
     fn item(&self) -> Item {
@@ -90,13 +103,18 @@ impl Held {
         }
     }
 
+    /// Whether it is a rule that is run here.
+    fn is_run(&self) -> bool {
+        self.rule.as_ref().is_some_and(|rule| rules::is_run(&rule.kind))
+    }
+
     fn rule_bytes(&self) -> usize {
         self.rule.as_ref().map_or(0, |rule| rule.text.len())
     }
 
     /// Whether it holds at `now`.
     pub(crate) fn is_active(&self, now: Timestamp) -> bool {
-        self.valid_until.is_none_or(|until| now < until)
+        self.withheld.is_none() && self.valid_until.is_none_or(|until| now < until)
     }
 }
 
@@ -120,6 +138,9 @@ struct Snapshot {
     form: u32,
     cursor: Option<String>,
     items: Vec<Item>,
+    /// Indicators that are withheld, and why.
+    #[serde(default)]
+    withheld: Vec<(GroupId, ObjectId, String)>,
 }
 
 type Key = (GroupId, ObjectId);
@@ -136,7 +157,18 @@ pub(crate) struct Knowledge {
     live: Arc<LiveWatchlist>,
     names: Arc<Names>,
     room: Room,
+    rules: Arc<Rules>,
+    /// Patterns that are taken though nothing wakes them.
+    unbound: usize,
+    armoury: Arc<Armoury>,
+    /// Judges what is new before it may match.
+    judge: Option<Judge>,
+    /// What is new and was not asked of the memory yet.
+    fresh: Vec<Fresh>,
 }
+
+/// What is matched by, as it is now; never waits.
+pub(crate) type Armoury = ArcSwap<Armed>;
 
 /// What there is of rules, so that no hub fills the memory.
 #[derive(Debug, Default)]
@@ -175,8 +207,14 @@ impl Room {
 }
 
 impl Knowledge {
-    /// Reads the snapshot, if there is one, and compiles what is active at `now`. `seed` keys the compiled table.
-    pub(crate) fn open(path: &Path, now: Timestamp, seed: u64) -> Result<Self, KnowledgeError> {
+    /// Reads the snapshot, if there is one, and compiles what is active at `now`. `seed` keys the compiled table; up to
+    /// `unbound` patterns are run that have to be asked of every event.
+    pub(crate) fn open(
+        path: &Path,
+        now: Timestamp,
+        seed: u64,
+        unbound: usize,
+    ) -> Result<Self, KnowledgeError> {
         let snapshot: Snapshot = match disk::read(path, SNAPSHOT_BYTES_MAX)? {
             Some(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 tracing::error!(%error, "the kept watchlist is damaged; asking the hub for all of it");
@@ -187,9 +225,12 @@ impl Knowledge {
         let mut builder = Builder::new(seed);
         let (mut items, mut ends, mut names) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (mut next_number, mut room) = (0, Room::default());
+        let mut withheld: BTreeMap<Key, String> =
+            snapshot.withheld.into_iter().map(|(group, indicator, why)| ((group, indicator), why)).collect();
         for item in snapshot.items {
             let mut held = Held::of(item);
             room.take(&mut held);
+            held.withheld = withheld.remove(&(held.group, held.indicator.clone()));
             let held = Arc::new(held);
             let key = (held.group, held.indicator.clone());
             if held.is_active(now) {
@@ -204,10 +245,29 @@ impl Knowledge {
             items.insert(key, (next_number, held));
             next_number += 1;
         }
+        let rules = Arc::new(compiled(&items, now, unbound));
+        for (value, wake) in rules.wakes() {
+            builder.add(value, wake)?;
+        }
         let live = Arc::new(LiveWatchlist::new(builder.build()?));
-        let names = Arc::new(Names(RwLock::new(names)));
+        let armed = Armed { list: live.current(), rules: Arc::clone(&rules) };
+        let (armoury, names) = (Arc::new(ArcSwap::from_pointee(armed)), Arc::new(Names(RwLock::new(names))));
         let cursor = snapshot.cursor.filter(|_| snapshot.form >= SNAPSHOT_FORM);
-        Ok(Self { items, ends, now, next_number, cursor, live, names, room })
+        Ok(Self {
+            items,
+            ends,
+            now,
+            next_number,
+            cursor,
+            live,
+            names,
+            room,
+            rules,
+            unbound,
+            armoury,
+            judge: None,
+            fresh: Vec::new(),
+        })
     }
 
     /// Rules there was no room for since the start.
@@ -225,6 +285,70 @@ impl Knowledge {
         Arc::clone(&self.live)
     }
 
+    /// What is matched by: the list and the rules that belong together.
+    pub(crate) fn armoury(&self) -> Arc<Armoury> {
+        Arc::clone(&self.armoury)
+    }
+
+    /// The rules that are run.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Applies changes of the list in one step, with those of the rules if `rules` changed.
+    fn publish(&mut self, mut changes: Vec<WatchChange>, rules: bool) -> Result<(), KnowledgeError> {
+        if rules {
+            let before =
+                std::mem::replace(&mut self.rules, Arc::new(compiled(&self.items, self.now, self.unbound)));
+            changes.extend(before.wakes().map(|(_, indicator)| WatchChange::Remove { indicator }));
+            let wakes = self.rules.wakes();
+            changes.extend(
+                wakes.map(|(value, indicator)| WatchChange::Put { indicator, values: vec![value.clone()] }),
+            );
+        }
+        self.live.apply(changes)?;
+        self.armoury.store(Arc::new(Armed { list: self.live.current(), rules: Arc::clone(&self.rules) }));
+        Ok(())
+    }
+
+    /// From now on judges what is new; what a person has let through since holds again.
+    pub(crate) fn guard(&mut self, guard: Guard, judge: Judge) -> Result<(), KnowledgeError> {
+        let released: Vec<Key> = self
+            .items
+            .iter()
+            .filter(|(_, (_, held))| held.withheld.is_some() && guard.lets_through(held))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut watch = Vec::with_capacity(released.len());
+        let mut rules = false;
+        for key in released {
+            if let Some((number, held)) = self.items.get_mut(&key) {
+                let mut free = held.as_ref().clone();
+                free.withheld = None;
+                rules |= free.is_run();
+                watch.push(put_if(free.is_active(self.now), *number, &free));
+                *held = Arc::new(free);
+                write(&self.names).insert(*number, Arc::clone(held));
+                self.fresh.push(Fresh { held: Arc::clone(held), values: held.values.clone() });
+            }
+        }
+        self.judge = Some(judge);
+        if !watch.is_empty() {
+            self.publish(watch, rules)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is new since the last time.
+    pub(crate) fn take_fresh(&mut self) -> Vec<Fresh> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Those withheld, with the reason.
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = (&Held, &str)> {
+        self.items.values().filter_map(|(_, held)| Some((held.as_ref(), held.withheld.as_deref()?)))
+    }
+
     /// What its numbers mean.
     pub(crate) fn names(&self) -> Arc<Names> {
         Arc::clone(&self.names)
@@ -237,8 +361,7 @@ impl Knowledge {
 
     /// How many indicators are active.
     pub(crate) fn active(&self) -> usize {
-        let ended = self.ends.range(..=(self.now, u32::MAX)).count();
-        self.items.len().saturating_sub(ended)
+        self.iter_active().count()
     }
 
     /// The active indicators.
@@ -261,8 +384,11 @@ impl Knowledge {
         for change in changes {
             match change {
                 Change::Put(item) => {
-                    let held = Held::of(item);
-                    last.insert((held.group, held.indicator.clone()), Some(held));
+                    let mut held = Held::of(item);
+                    let key = (held.group, held.indicator.clone());
+                    // What is told once more stays as it was judged.
+                    held.withheld = self.items.get(&key).and_then(|(_, old)| old.withheld.clone());
+                    last.insert(key, Some(held));
                 }
                 Change::Remove { group, indicator, .. } => {
                     last.insert((group, indicator), None);
@@ -274,7 +400,11 @@ impl Knowledge {
         if last.is_empty() {
             return Ok(false);
         }
+        if let Some(judge) = &self.judge {
+            judge(&mut last.values_mut().flatten().collect::<Vec<_>>());
+        }
         let mut watch = Vec::with_capacity(last.len());
+        let mut rules = false;
         let names = Arc::clone(&self.names);
         for (key, held) in last {
             let old = self.items.remove(&key);
@@ -285,10 +415,18 @@ impl Knowledge {
             }
             if let Some((_, old)) = &old {
                 self.room.give_back(old);
+                rules |= old.is_run();
             }
             match held {
                 Some(mut held) => {
                     self.room.take(&mut held);
+                    rules |= held.is_run();
+                    let values = match &old {
+                        Some((_, old)) if old.withheld.is_none() => {
+                            held.values.iter().filter(|value| !old.values.contains(value)).cloned().collect()
+                        }
+                        _ => held.values.clone(),
+                    };
                     let number = old.map_or(self.next_number, |(number, _)| number);
                     self.next_number = self.next_number.max(number.saturating_add(1));
                     if let Some(end) = held.valid_until {
@@ -296,6 +434,9 @@ impl Knowledge {
                     }
                     watch.push(put_if(held.is_active(self.now), number, &held));
                     let held = Arc::new(held);
+                    if !values.is_empty() && held.withheld.is_none() {
+                        self.fresh.push(Fresh { held: Arc::clone(&held), values });
+                    }
                     write(&names).insert(number, Arc::clone(&held));
                     self.items.insert(key, (number, held));
                 }
@@ -307,7 +448,7 @@ impl Knowledge {
                 }
             }
         }
-        self.live.apply(watch)?;
+        self.publish(watch, rules)?;
         Ok(true)
     }
 
@@ -325,15 +466,31 @@ impl Knowledge {
             tracing::info!(indicator = %held.indicator, active = held.is_active(now), "an indicator's time");
             put_if(held.is_active(now), *number, held)
         });
-        self.live.apply(changes.collect::<Vec<_>>())?;
+        let changes = changes.collect();
+        let rules = touched.iter().filter_map(|key| self.items.get(key)).any(|(_, held)| held.is_run());
+        self.publish(changes, rules)?;
         Ok(true)
     }
 
     /// What is to be written to disk: all items and the cursor they stand for.
     pub(crate) fn snapshot(&self) -> Result<Vec<u8>, KnowledgeError> {
         let items = self.items.values().map(|(_, held)| held.item()).collect();
-        Ok(serde_json::to_vec(&Snapshot { form: SNAPSHOT_FORM, cursor: self.cursor.clone(), items })?)
+        let withheld = self.withheld();
+        let withheld =
+            withheld.map(|(held, why)| (held.group, held.indicator.clone(), why.to_owned())).collect();
+        Ok(serde_json::to_vec(&Snapshot {
+            form: SNAPSHOT_FORM,
+            cursor: self.cursor.clone(),
+            items,
+            withheld,
+        })?)
     }
+}
+
+/// The rules that hold at `now`.
+fn compiled(items: &BTreeMap<Key, (u32, Arc<Held>)>, now: Timestamp, unbound: usize) -> Rules {
+    let active = items.values().filter(|(_, held)| held.is_run() && held.is_active(now));
+    Rules::compile(active.map(|(number, held)| (*number, held.as_ref())), unbound)
 }
 
 /// Writes a snapshot.
@@ -384,7 +541,7 @@ pub(crate) mod tests {
 
     pub(crate) fn knowing(items: Vec<Item>) -> Knowledge {
         let directory = tempfile::tempdir().unwrap();
-        let mut knowledge = Knowledge::open(&directory.path().join("none"), at(0), 1).unwrap();
+        let mut knowledge = Knowledge::open(&directory.path().join("none"), at(0), 1, 0).unwrap();
         knowledge.apply(true, items.into_iter().map(Change::Put).collect(), "c".into()).unwrap();
         knowledge
     }
@@ -429,11 +586,11 @@ pub(crate) mod tests {
         let path = directory.path().join("watchlist.json");
         let snapshot = knowledge.snapshot().unwrap();
         save(&Disk::default(), &path, &snapshot).unwrap();
-        let again = Knowledge::open(&path, at(0), 1).unwrap();
+        let again = Knowledge::open(&path, at(0), 1, 0).unwrap();
         assert_eq!((kept(&again), again.cursor(), again.room.bytes), (kept(&knowledge), Some("c"), 10));
         let older = String::from_utf8(snapshot).unwrap().replace("\"form\":2,", "");
         save(&Disk::default(), &path, older.as_bytes()).unwrap();
-        let again = Knowledge::open(&path, at(0), 1).unwrap();
+        let again = Knowledge::open(&path, at(0), 1, 0).unwrap();
         assert_eq!((again.cursor(), again.items.len()), (None, 2), "matches on, and asks for everything");
         let change = Change::Put(rule(1, "sigma", "title: other one"));
         knowledge.apply(false, vec![change], "d".into()).unwrap();
@@ -466,10 +623,10 @@ pub(crate) mod tests {
         let knowledge =
             knowing(vec![ending, item(2, IndicatorRole::KillSwitch, &[("sha256", &"ab".repeat(32))])]);
         save(&Disk::default(), &path, &knowledge.snapshot().unwrap()).unwrap();
-        let early = Knowledge::open(&path, at(5), 1).unwrap();
+        let early = Knowledge::open(&path, at(5), 1, 0).unwrap();
         assert_eq!((early.cursor(), early.active(), watched(&early, "a.example").len()), (Some("c"), 2, 1));
         assert_eq!(early.items, knowledge.items);
-        let late = Knowledge::open(&path, at(10), 1).unwrap();
+        let late = Knowledge::open(&path, at(10), 1, 0).unwrap();
         assert_eq!((late.active(), watched(&late, "a.example").len()), (1, 0));
     }
 }

@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
+use shieldwall_memory::Hour;
 use shieldwall_model::time::Timestamp;
 use shieldwall_watch::mapping::{Mapping, MappingError, Mappings};
-use shieldwall_watch::matcher::{Hit, Matcher, Stats};
+use shieldwall_watch::matcher::{self, Hit, Matcher, Stats};
+use shieldwall_watch::record::Recorder;
 use shieldwall_watch::value::{Kind, Value};
-use shieldwall_watch::watchlist::{LiveWatchlist, Watchlist};
+use shieldwall_watch::watchlist::Watchlist;
 
 use crate::config::InputFormat;
+use crate::rules::{Armed, WAKES, Woken};
 
 /// How much of a block is looked at to tell its format, in bytes.
 const SAMPLE_BYTES: usize = 64 * 1024;
+/// How often a block is cut in halves to find where an hour ends; what is left is taken for one hour's.
+const CUTS_MAX: u32 = 16;
+/// How many lines are looked at for one that says its time.
+const LINES_LOOKED_AT: usize = 8;
 
 /// An indicator met in an event.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,9 +28,10 @@ pub(crate) struct Met {
     /// Where its line begins in the block: two matches of one line have this in common.
     pub(crate) line: usize,
     pub(crate) field: String,
-    /// What was seen, normalised.
-    pub(crate) kind: Kind,
-    pub(crate) value: String,
+    /// The kind of what was seen; `pattern` or `sigma` for a rule.
+    pub(crate) kind: &'static str,
+    /// What was seen, normalised; nothing for a rule.
+    pub(crate) value: Option<String>,
     /// When the event says it was.
     pub(crate) at: Option<Timestamp>,
 }
@@ -34,6 +42,7 @@ pub(crate) struct Matching {
     /// Whether the mapping is to be told from what comes, and is not told for sure yet.
     undecided: bool,
     matcher: Matcher,
+    scratch: Vec<u8>,
 }
 
 impl Matching {
@@ -50,12 +59,12 @@ impl Matching {
         };
         let undecided = *format == InputFormat::Auto;
         let mappings = undecided.then(|| Arc::clone(mappings));
-        Ok(Self { mappings, undecided, matcher: Matcher::new(list, mapping) })
+        Ok(Self { mappings, undecided, matcher: Matcher::new(list, mapping), scratch: Vec::new() })
     }
 
     /// Prepares for lines of a mapping that is told for sure.
     pub(crate) fn by(mapping: Arc<Mapping>, list: Arc<Watchlist>) -> Self {
-        Self { mappings: None, undecided: false, matcher: Matcher::new(list, mapping) }
+        Self { mappings: None, undecided: false, matcher: Matcher::new(list, mapping), scratch: Vec::new() }
     }
 
     /// The mapping for these lines, which come next.
@@ -93,19 +102,30 @@ impl Matching {
         self.matcher.mapping()
     }
 
-    /// Matches whole lines; the last may lack its line end. Returns what this added to the counts.
-    pub(crate) fn run(&mut self, lines: &[u8], live: &LiveWatchlist, each: &mut dyn FnMut(Met)) -> Stats {
+    /// Matches whole lines; the last may lack its line end. Returns what this added to the counts. What they wake of
+    /// rules is added to `woken`.
+    pub(crate) fn run(
+        &mut self,
+        lines: &[u8],
+        armed: &Armed,
+        mut recorder: Option<&mut dyn Recorder>,
+        woken: &mut Woken,
+        each: &mut dyn FnMut(Met),
+    ) -> Stats {
         if self.undecided {
             self.decide(lines);
         }
-        let current = live.current();
-        if !Arc::ptr_eq(self.matcher.watchlist(), &current) {
-            self.matcher.set_watchlist(current);
+        if !Arc::ptr_eq(self.matcher.watchlist(), &armed.list) {
+            self.matcher.set_watchlist(Arc::clone(&armed.list));
         }
         let (before, start) = (self.matcher.stats(), self.matcher.consumed());
-        let mut sink = |hit: &Hit<'_>| each(met(hit, start));
-        self.matcher.feed(lines, &mut sink);
-        let after = self.matcher.finish(&mut sink);
+        let mut sink = |hit: &Hit<'_>| match hit.indicator.checked_sub(WAKES) {
+            Some(wake) => woken.push((place(hit, start), wake)),
+            None => each(met(hit, start)),
+        };
+        self.matcher.feed_recording(lines, recorder.as_mut().map(|to| &mut **to as _), &mut sink);
+        let after = self.matcher.finish_recording(recorder, &mut sink);
+        armed.rules.scan(self.matcher.mapping(), lines, &mut self.scratch, woken);
         Stats {
             events: after.events - before.events,
             bytes: after.bytes - before.bytes,
@@ -114,6 +134,41 @@ impl Matching {
             bad_lines: after.bad_lines - before.bad_lines,
             long_lines: after.long_lines - before.long_lines,
             slow_lines: after.slow_lines - before.slow_lines,
+        }
+    }
+
+    /// Cuts lines where the hour of their own time changes; each piece with a time of its first line that has one. Lines
+    /// are taken to be in order.
+    pub(crate) fn hours<'a>(&mut self, lines: &'a [u8]) -> Vec<(Option<Timestamp>, &'a [u8])> {
+        if self.undecided {
+            self.decide(lines);
+        }
+        let mut pieces = Vec::new();
+        self.cut(lines, CUTS_MAX, &mut pieces);
+        pieces
+    }
+
+    fn cut<'a>(&self, lines: &'a [u8], cuts: u32, pieces: &mut Vec<(Option<Timestamp>, &'a [u8])>) {
+        let time = |line: &[u8]| event_time(&matcher::event_time(self.matcher.mapping(), line)?);
+        let mut each = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let first = each.by_ref().take(LINES_LOOKED_AT).find_map(time);
+        let last = each.rev().take(LINES_LOOKED_AT).find_map(time);
+        let differ = first.zip(last).is_some_and(|(first, last)| Hour::of(first) != Hour::of(last));
+        let middle = lines.len() / 2;
+        let at = lines.get(middle..).and_then(|half| half.iter().position(|byte| *byte == b'\n'));
+        let at = at.map(|at| middle + at + 1).filter(|at| *at < lines.len() && differ && cuts > 0);
+        // A long last line: it is cut off before it.
+        let at = at.or_else(|| {
+            let end = lines.strip_suffix(b"\n").unwrap_or(lines);
+            let before = end.iter().rposition(|byte| *byte == b'\n')? + 1;
+            (differ && cuts > 0).then_some(before)
+        });
+        match at.and_then(|at| lines.split_at_checked(at)) {
+            Some((head, tail)) => {
+                self.cut(head, cuts - 1, pieces);
+                self.cut(tail, cuts - 1, pieces);
+            }
+            None => pieces.push((first, lines)),
         }
     }
 
@@ -129,6 +184,11 @@ impl Matching {
     }
 }
 
+/// Where the line of a hit begins in the block that began at `start`; a block is far smaller than what a number holds.
+fn place(hit: &Hit<'_>, start: u64) -> usize {
+    usize::try_from(hit.offset.saturating_sub(start)).unwrap_or(usize::MAX)
+}
+
 fn met(hit: &Hit<'_>, start: u64) -> Met {
     let observed = match hit.value.kind {
         // The port stands in another field: only the listed value has both.
@@ -141,19 +201,18 @@ fn met(hit: &Hit<'_>, start: u64) -> Met {
             .unwrap_or_else(|| hit.value.to_value()),
     };
     Met {
-        // A block is far smaller than what a number can hold.
-        line: usize::try_from(hit.offset.saturating_sub(start)).unwrap_or(usize::MAX),
+        line: place(hit, start),
         number: hit.indicator,
         field: hit.field.to_owned(),
-        kind: observed.kind(),
-        value: observed.to_string(),
+        kind: observed.kind().as_str(),
+        value: Some(observed.to_string()),
         at: hit.observed_time.and_then(event_time),
     }
 }
 
 /// The times telemetry writes: RFC 3339, also with `+0000` or a blank for the `T` (Suricata, Sysmon: without an
 /// offset it is UTC), and seconds or milliseconds since 1970 (Zeek, OCSF).
-fn event_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn event_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(time) =
         Timestamp::parse(text).or_else(|_| Timestamp::parse(&format!("{}Z", text.replacen(' ', "T", 1))))
@@ -170,7 +229,7 @@ fn event_time(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shieldwall_watch::watchlist::Builder;
+    use shieldwall_watch::watchlist::{Builder, LiveWatchlist};
 
     #[test]
     fn event_times_are_read_as_each_format_writes_them() {
@@ -213,7 +272,8 @@ mod tests {
         let mut seen = Vec::new();
         let mut run = |matching: &mut Matching| {
             let mut met = Vec::new();
-            let stats = matching.run(event.as_bytes(), &live, &mut |m| {
+            let armed = Armed { list: live.current(), rules: Arc::default() };
+            let stats = matching.run(event.as_bytes(), &armed, None, &mut Vec::new(), &mut |m| {
                 assert_eq!(m.at.unwrap().to_string(), "2017-05-12T07:24:00.000000Z");
                 met.push((m.number, m.field, m.kind, m.value));
             });
@@ -225,8 +285,8 @@ mod tests {
         let remove = shieldwall_watch::watchlist::Change::Remove { indicator: 0 };
         live.apply([remove]).unwrap();
         run(&mut matching);
-        let domain = (0, "dns.rrname".to_owned(), Kind::Domain, "www.evil.example".to_owned());
-        let address = (1, "dest_ip".to_owned(), Kind::Ipv4, "203.0.113.9".to_owned());
+        let domain = (0, "dns.rrname".to_owned(), "domain-name", Some("www.evil.example".to_owned()));
+        let address = (1, "dest_ip".to_owned(), "ipv4-addr", Some("203.0.113.9".to_owned()));
         assert_eq!(seen, [vec![domain, address.clone()], vec![address]]);
     }
 }

@@ -86,7 +86,7 @@ impl NatsInput {
     ///
     /// # Errors
     /// [`ConfigError::Unusable`] with what to write.
-    pub(crate) fn of(
+    pub fn of(
         setting: &str,
         text: &str,
         credentials: Option<PathBuf>,
@@ -141,6 +141,17 @@ impl NatsInput {
         options.connect(self.server.as_str()).await.map_err(|error| wrong(&error))
     }
 
+    /// How the consumer is made where it is not there.
+    fn wanted(&self) -> consumer::pull::Config {
+        consumer::pull::Config {
+            durable_name: Some(self.consumer.clone()),
+            ack_policy: consumer::AckPolicy::Explicit,
+            ack_wait: Duration::from_secs(ACKNOWLEDGE_SECONDS),
+            max_ack_pending: UNACKNOWLEDGED_MAX,
+            ..consumer::pull::Config::default()
+        }
+    }
+
     /// The consumer, made if it is not there, and what tells its stream from any other.
     async fn open(&self, client: &Client) -> Result<(jetstream::consumer::PullConsumer, Arc<str>), String> {
         let context = jetstream::new(client.clone());
@@ -149,15 +160,8 @@ impl NatsInput {
             .await
             .map_err(|error| format!("no stream {:?}: {error}", self.stream))?;
         let made = stream.cached_info().created.unix_timestamp_nanos();
-        let wanted = consumer::pull::Config {
-            durable_name: Some(self.consumer.clone()),
-            ack_policy: consumer::AckPolicy::Explicit,
-            ack_wait: Duration::from_secs(ACKNOWLEDGE_SECONDS),
-            max_ack_pending: UNACKNOWLEDGED_MAX,
-            ..consumer::pull::Config::default()
-        };
         let consumer: jetstream::consumer::PullConsumer = stream
-            .get_or_create_consumer(&self.consumer, wanted)
+            .get_or_create_consumer(&self.consumer, self.wanted())
             .await
             .map_err(|error| format!("no consumer {:?}: {error}", self.consumer))?;
         if consumer.cached_info().config.ack_policy != consumer::AckPolicy::Explicit {
@@ -398,14 +402,15 @@ impl PublishError {
 /// Messages published and not confirmed at a time.
 const PUBLISHING_MAX: usize = 512;
 
-/// Makes `input`'s stream if it is not there, in the server's memory or on its disk, and puts `messages` into it, in
-/// order, each confirmed. For tests, measuring and trying out; what feeds a real stream is the network's own affair.
+/// Makes `input`'s stream and consumer if they are not there, in the server's memory or on its disk, and puts `messages`
+/// into it, in order, each confirmed. For tests, measuring and trying out; what feeds a real stream is the network's own affair.
 ///
 /// # Errors
 /// [`PublishError`]; some messages may be in the stream then.
 pub async fn publish(
     input: &NatsInput,
     on_disk: bool,
+    acknowledge_within: Duration,
     messages: impl Iterator<Item = Vec<u8>>,
 ) -> Result<u64, PublishError> {
     let wrong = |reason: String| PublishError { stream: input.stream.clone(), reason };
@@ -414,13 +419,16 @@ pub async fn publish(
     let storage =
         if on_disk { jetstream::stream::StorageType::File } else { jetstream::stream::StorageType::Memory };
     let subject = format!("telemetry.{}", input.stream);
+    // What the consumer is set up with here stands for all that use it later.
     let config = jetstream::stream::Config {
         name: input.stream.clone(),
         subjects: vec![subject.clone()],
         storage,
         ..jetstream::stream::Config::default()
     };
-    context.get_or_create_stream(config).await.map_err(|error| wrong(error.to_string()))?;
+    let stream = context.get_or_create_stream(config).await.map_err(|error| wrong(error.to_string()))?;
+    let wanted = consumer::pull::Config { ack_wait: acknowledge_within, ..input.wanted() };
+    stream.get_or_create_consumer(&input.consumer, wanted).await.map_err(|error| wrong(error.to_string()))?;
     let (mut under_way, mut published) = (std::collections::VecDeque::new(), 0);
     for message in messages {
         let sent = context.publish(subject.clone(), message.into()).await;

@@ -50,7 +50,7 @@ pub(crate) struct Outlet {
 }
 
 /// Whether rules of this language are for other tools alone.
-pub(crate) fn is_passed_on(kind: &str) -> bool {
+fn is_passed_on(kind: &str) -> bool {
     matches!(kind, "snort" | "suricata" | "yara")
 }
 

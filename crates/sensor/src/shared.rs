@@ -14,7 +14,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::client::Hub;
 use crate::config::Config;
 use crate::disk::Disk;
+use crate::memory::SharedMemory;
 use crate::spool::Spool;
+use crate::wire::{ShedCounts, SlowRule, WithheldIndicator};
 
 /// What a running sensor tells whoever watches it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -138,10 +140,10 @@ pub(crate) struct Counts {
     pub(crate) rules_run: AtomicU64,
     pub(crate) rules_passed_on: AtomicU64,
     pub(crate) rules_left_out: AtomicU64,
-    /// Evaluations left out because a rule was over its budget.
-    pub(crate) shed_evaluations: AtomicU64,
     /// Matches of one message past what a report may hold.
     pub(crate) shed_matches: AtomicU64,
+    /// Sightings found by looking back.
+    pub(crate) retrospective: AtomicU64,
 }
 
 pub(crate) fn add(count: &AtomicU64, amount: u64) {
@@ -161,6 +163,10 @@ pub(crate) struct Reading {
     pub(crate) held: Option<String>,
     /// Each input with what is wrong with it.
     pub(crate) inputs: Vec<(String, Option<String>)>,
+    /// What rules left out.
+    pub(crate) shed: ShedCounts,
+    /// The rules that took the most time.
+    pub(crate) slow_rules: Vec<SlowRule>,
 }
 
 /// See the module.
@@ -171,6 +177,10 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) disk: Disk,
     pub(crate) spool: Spool,
+    /// What passed; none when none is to be kept.
+    pub(crate) memory: Option<SharedMemory>,
+    /// Indicators the guard withholds.
+    pub(crate) withheld: Mutex<Vec<WithheldIndicator>>,
     pub(crate) observer: Observer,
     pub(crate) counts: Counts,
     pub(crate) reading: Mutex<Reading>,
@@ -187,6 +197,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn reading(&self) -> MutexGuard<'_, Reading> {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn withheld(&self) -> MutexGuard<'_, Vec<WithheldIndicator>> {
+        self.withheld.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn state(&self, name: &str) -> PathBuf {

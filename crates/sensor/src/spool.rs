@@ -185,6 +185,18 @@ impl Spool {
         Ok(Report { key, sightings, origin, checkpoint })
     }
 
+    /// Writes a report that stands beside the inputs: it says nothing of how far they were read. Under a key it was
+    /// written with before, it is not written again while that one waits.
+    pub(crate) fn write_beside(&self, sightings: Vec<Sighting>, key: Uuid) -> Result<(), SpoolError> {
+        let report = Report { key, sightings, origin: None, checkpoint: Checkpoint::default() };
+        let name = format!("-{key}.json");
+        let waits = |entry: &Entry| entry.path.to_string_lossy().ends_with(&name);
+        if self.inner().entries.iter().any(waits) {
+            return Ok(());
+        }
+        self.write(&report)
+    }
+
     /// Writes a report. Once this returned it outlasts a crash. When it failed it may be there or not: nothing
     /// may be prepared or committed before this very report was written after all.
     pub(crate) fn write(&self, report: &Report) -> Result<(), SpoolError> {

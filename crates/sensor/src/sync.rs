@@ -15,9 +15,10 @@ use crate::blocklist::Blocklist;
 use crate::client::{Hub, HubError};
 
 use crate::knowledge::{self, Knowledge, KnowledgeError};
-use crate::outlet::{self, Outlet};
+use crate::outlet::Outlet;
+use crate::retrospect::Asking;
 use crate::shared::{SensorEvent, Shared};
-use crate::wire::Change;
+use crate::wire::{Change, WithheldIndicator};
 
 /// How often ends of indicators are looked for, in milliseconds.
 const TICK_MILLISECONDS: u64 = 250;
@@ -84,10 +85,9 @@ impl Keeper {
 
     fn publish_rules(&mut self, shared: &Shared) {
         let outlet = Outlet::of(self.knowledge.iter_active());
-        let not_run = self.knowledge.iter_active().filter_map(|held| held.rule.as_ref());
-        let not_run = not_run.filter(|rule| !outlet::is_passed_on(&rule.kind)).count();
-        let left_out =
-            outlet.left_out + self.knowledge.rules_over() + u64::try_from(not_run).unwrap_or(u64::MAX);
+        let rules = self.knowledge.rules();
+        let left_out = outlet.left_out + self.knowledge.rules_over() + rules.left_out;
+        gauge(&shared.counts.rules_run, rules.run);
         gauge(&shared.counts.rules_passed_on, outlet.passed_on);
         gauge(&shared.counts.rules_left_out, left_out);
         if self.outlet.as_ref() == Some(&outlet) {
@@ -114,6 +114,8 @@ impl Keeper {
         let (items, version) = (self.knowledge.active(), self.knowledge.live().version());
         gauge(&shared.counts.watchlist_items, u64::try_from(items).unwrap_or(u64::MAX));
         gauge(&shared.counts.watchlist_version, version);
+        *shared.withheld() =
+            self.knowledge.withheld().map(|(held, why)| WithheldIndicator::of(held, why)).collect();
         let active: Vec<_> = self.knowledge.iter_active().collect();
         let blocklist = Blocklist::of(active.iter().copied());
         if self.blocklist.as_ref() == Some(&blocklist) {
@@ -176,6 +178,8 @@ struct Running {
     polled: Instant,
     next_poll: Instant,
     next_save: Instant,
+    /// What is new is asked of the memory.
+    asking: Asking,
 }
 
 /// Keeps the watchlist until the sensor stops, and tells how the first sync goes.
@@ -197,6 +201,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, knowledge: Knowledge, first: watch
         polled: now,
         next_poll: now,
         next_save: now,
+        asking: Asking::default(),
     };
     running.run().await;
 }
@@ -234,11 +239,13 @@ impl Running {
                 }
             }
             self.tick();
+            self.asking.add(self.keeper.knowledge.take_fresh());
+            self.asking.go_on(&shared).await;
         }
         if let Some(task) = self.fetching.take() {
             task.abort();
         }
-        if self.keeper.unsaved {
+        if self.keeper.unsaved && self.asking.is_done() {
             self.aside(Keeper::save);
         }
     }
@@ -284,7 +291,8 @@ impl Running {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, code = error.code(), "indicators did not end in time"),
         }
-        if self.keeper.unsaved && Instant::now() >= self.next_save {
+        // What is kept counts as asked.
+        if self.keeper.unsaved && self.asking.is_done() && Instant::now() >= self.next_save {
             self.aside(Keeper::save);
             self.next_save = Instant::now() + Duration::from_millis(SAVE_MILLISECONDS);
         }

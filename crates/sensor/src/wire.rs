@@ -142,6 +142,26 @@ pub struct Sighting {
     /// The messages they were in, when the report has an [`Origin`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contributions: Vec<Contribution>,
+    /// It passed before the indicator was known here, and was found in the sensor's memory; then `count` is in hours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retrospective: bool,
+}
+
+/// An indicator the sensor neither matches nor blocks, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithheldIndicator {
+    /// The sharing group it was shared in.
+    pub group: GroupId,
+    /// The indicator.
+    pub indicator: ObjectId,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+impl WithheldIndicator {
+    pub(crate) fn of(held: &crate::knowledge::Held, reason: &str) -> Self {
+        Self { group: held.group, indicator: held.indicator.clone(), reason: reason.to_owned() }
+    }
 }
 
 /// The body of `POST /api/v1/sightings`.
@@ -215,6 +235,15 @@ pub struct Health {
     /// The rules that took the most time, the slowest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slow_rules: Vec<SlowRule>,
+    /// Indicators withheld because they would touch too much of this network; at most 100 of them.
+    #[serde(default)]
+    pub withheld: Vec<WithheldIndicator>,
+    /// How many are withheld in all.
+    #[serde(default)]
+    pub withheld_total: u64,
+    /// Sightings found by looking back, since start.
+    #[serde(default)]
+    pub retrospective: u64,
     /// The inputs, and behind each in brackets what is wrong with it.
     pub inputs: Vec<String>,
     /// Why the sensor stopped reading, when it did.
@@ -236,14 +265,23 @@ pub struct RuleCounts {
 /// What a sensor could not do in time or within its limits, since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShedCounts {
-    /// Evaluations of rules left out because a rule was over its budget.
+    /// Evaluations of patterns left out or not finished because they were over their budget.
     pub rule_evaluations: u64,
+    /// Sigma rules set aside because they were slower than the budget.
+    #[serde(default)]
+    pub rules_set_aside: u64,
+    /// Events that patterns over several events let go of before their time, for lack of room.
+    #[serde(default)]
+    pub events_evicted: u64,
+    /// Events that came too late for patterns over several events.
+    #[serde(default)]
+    pub events_late: u64,
     /// Matches of a single message past what a report may hold.
     pub matches: u64,
 }
 
 /// What a rule cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SlowRule {
     /// The indicator.
     pub indicator: String,

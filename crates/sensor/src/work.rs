@@ -18,7 +18,6 @@ use shieldwall_model::id::Entropy;
 use shieldwall_model::time::Clock;
 use shieldwall_watch::mapping::{MappingError, Mappings};
 use shieldwall_watch::matcher::Stats;
-use shieldwall_watch::watchlist::LiveWatchlist;
 use tokio::runtime::Handle;
 
 use self::gathered::Gathered;
@@ -27,15 +26,19 @@ use self::pool::{Job, Pool};
 use crate::aggregate::{Aggregator, Seen};
 use crate::config::{Config, Tell};
 use crate::follow::{FollowError, hex};
-use crate::knowledge::Names;
+use crate::knowledge::{Armoury, Names};
 use crate::listen::ListenError;
 use crate::matching::Met;
+use crate::memory::SharedMemory;
+use crate::rules::{Engine, RuleMatch, Woken};
 use crate::shared::{Counts, Observer, Reading, SensorEvent, Shared, add};
 use crate::spool::{Checkpoint, Report, Spool, SpoolError};
-use crate::wire::{Sighting, ToldValue};
+use crate::wire::{Sighting, SlowRule, ToldValue};
 
 /// How often idle inputs are looked at, in milliseconds.
 const IDLE_MILLISECONDS: u64 = 25;
+/// How often the costs of rules are told, in milliseconds.
+const TELL_MILLISECONDS: u64 = 2_000;
 /// How often the place is kept when nothing is to report, in milliseconds. A crash reads again what came since.
 const KEEP_MILLISECONDS: u64 = 1_000;
 
@@ -109,6 +112,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) spool: &'a Spool,
     pub(crate) observer: &'a Observer,
     pub(crate) counts: &'a Counts,
+    pub(crate) memory: Option<&'a SharedMemory>,
 }
 
 impl Shared {
@@ -120,6 +124,7 @@ impl Shared {
             spool: &self.spool,
             observer: &self.observer,
             counts: &self.counts,
+            memory: self.memory.as_ref(),
         }
     }
 }
@@ -135,8 +140,12 @@ struct Stuck {
 pub(crate) struct Worker {
     inputs: Vec<InputAtWork>,
     aggregator: Aggregator,
-    live: Arc<LiveWatchlist>,
+    armoury: Arc<Armoury>,
     names: Arc<Names>,
+    engine: Engine,
+    woken: Woken,
+    /// When the costs of rules were last told.
+    told: Instant,
     /// Nothing else is done before this was written.
     stuck: Option<Stuck>,
     /// Something changed since the place was last kept, and when that was.
@@ -152,7 +161,7 @@ impl Worker {
     pub(crate) fn open(
         config: &Config,
         from: Checkpoint,
-        live: Arc<LiveWatchlist>,
+        armoury: Arc<Armoury>,
         names: Arc<Names>,
         runtime: Option<&Handle>,
     ) -> Result<Self, WorkError> {
@@ -162,19 +171,23 @@ impl Worker {
         let mut inputs = Vec::with_capacity(config.inputs.len());
         for input in &config.inputs {
             let positions = from.inputs.get(&input.source.to_string()).map_or(&[][..], Vec::as_slice);
-            inputs.push(InputAtWork::open(input, positions, config, &mappings, &live, runtime)?);
+            let armed = armoury.load();
+            inputs.push(InputAtWork::open(input, positions, config, &mappings, &armed, runtime)?);
         }
         let mut aggregator = Aggregator::new(config.first_report, config.repeat_report);
         from.waiting.into_iter().for_each(|sighting| aggregator.add_waiting(sighting));
         let pool = match config.threads {
             0 | 1 => None,
-            threads => Some(Pool::start(threads, &live).map_err(WorkError::Threads)?),
+            threads => Some(Pool::start(threads).map_err(WorkError::Threads)?),
         };
         Ok(Self {
             inputs,
             aggregator,
-            live,
+            armoury,
             names,
+            engine: Engine::new(config.lateness, config.rule_budget),
+            woken: Woken::new(),
+            told: Instant::now(),
             stuck: None,
             unkept: false,
             kept: Instant::now(),
@@ -236,9 +249,11 @@ impl Worker {
         now: Instant,
     ) -> Result<(bool, bool), WorkError> {
         let (mut any, mut ended) = (false, true);
+        let armed = self.armoury.load_full();
+        self.engine.adopt(&armed.rules);
         for input in &mut self.inputs {
             let skipped_before = input.skipped_lines;
-            let (read, matching, gathered) = input.read(now, self.once)?;
+            let (read, matching, gathered, remembering) = input.read(now, self.once)?;
             let Some(read) = read else {
                 ended = false;
                 continue;
@@ -250,8 +265,22 @@ impl Worker {
                 any = true;
                 let (aggregator, names) = (&mut self.aggregator, &self.names);
                 let mut counting = Counting::of(read.messages, aggregator, gathered, names, around);
-                let stats = matching.run(&read.lines, &self.live, &mut |met| counting.take(met));
+                self.woken.clear();
+                let stats = remembering.run(
+                    matching,
+                    &read.lines,
+                    &armed,
+                    &mut self.woken,
+                    around.memory.map(|memory| (memory, around.clock.now())),
+                    &mut |met| counting.take(met),
+                );
                 tally(&stats, around);
+                if !armed.rules.is_empty() {
+                    let (lines, now) = (&read.lines, around.clock.now());
+                    self.engine.run(matching.mapping(), lines, &mut self.woken, now, &mut |met| {
+                        counting.take_rule(met);
+                    });
+                }
             }
             input.skipped_lines = skipped_lines;
             input.acknowledge_clean();
@@ -267,12 +296,15 @@ impl Worker {
         now: Instant,
     ) -> Result<(bool, bool), WorkError> {
         let (mut jobs, mut of) = (Vec::with_capacity(pool.room()), Vec::with_capacity(pool.room()));
+        let armed = self.armoury.load_full();
+        self.engine.adopt(&armed.rules);
         let mut ended = true;
         let share = (pool.room() / self.inputs.len().max(1)).max(1);
         for (place, input) in self.inputs.iter_mut().enumerate() {
+            let source: Arc<str> = input.name.as_str().into();
             for _ in 0..share.min(pool.room().saturating_sub(jobs.len())) {
                 let skipped_before = input.skipped_lines;
-                let (read, matching, _) = input.read(now, self.once)?;
+                let (read, matching, ..) = input.read(now, self.once)?;
                 let Some(read) = read else {
                     ended = false;
                     break;
@@ -282,7 +314,10 @@ impl Worker {
                 let empty = read.lines.is_empty();
                 if !empty {
                     let mapping = matching.mapping_for(&read.lines);
-                    jobs.push(Job { number: jobs.len(), mapping, lines: read.lines.into_owned() });
+                    let (number, lines) = (jobs.len(), read.lines.into_owned());
+                    let memory = around.memory.map(|memory| (Arc::clone(memory), around.clock.now()));
+                    let (source, armed) = (Arc::clone(&source), Arc::clone(&armed));
+                    jobs.push(Job { number, mapping, lines, armed, source, memory });
                     of.push((place, read.messages));
                 }
                 ended &= read.over;
@@ -296,11 +331,17 @@ impl Worker {
             self.inputs.iter_mut().for_each(InputAtWork::acknowledge_clean);
             return Ok((false, ended));
         }
-        for (done, (place, messages)) in pool.run(jobs).ok_or(WorkError::Broken)?.into_iter().zip(of) {
+        for (mut done, (place, messages)) in pool.run(jobs).ok_or(WorkError::Broken)?.into_iter().zip(of) {
             let gathered = self.inputs.get_mut(place).and_then(|input| input.gathered.as_mut());
             let mut counting = Counting::of(messages, &mut self.aggregator, gathered, &self.names, around);
             done.met.into_iter().for_each(|met| counting.take(met));
             tally(&done.stats, around);
+            if !armed.rules.is_empty() {
+                let now = around.clock.now();
+                self.engine.run(&done.mapping, &done.lines, &mut done.woken, now, &mut |met| {
+                    counting.take_rule(met);
+                });
+            }
         }
         self.inputs.iter_mut().for_each(InputAtWork::acknowledge_clean);
         Ok((true, false))
@@ -393,7 +434,17 @@ impl Worker {
         Ok(())
     }
 
-    fn tell(&self, reading: &mut Reading, turn: Turn, now: Instant, spool: &Spool) {
+    fn tell(&mut self, reading: &mut Reading, turn: Turn, now: Instant, spool: &Spool) {
+        if now.saturating_duration_since(self.told) >= Duration::from_millis(TELL_MILLISECONDS) {
+            self.told = now;
+            reading.shed = self.engine.shed();
+            let named = |(number, mut rule): (u32, SlowRule)| {
+                let held = self.names.get(number)?;
+                (rule.indicator, rule.name) = (held.indicator.to_string(), held.name.clone());
+                Some(rule)
+            };
+            reading.slow_rules = self.engine.slow().into_iter().filter_map(named).collect();
+        }
         match turn {
             Turn::Idle | Turn::Ended => reading.behind_since = None,
             Turn::Busy | Turn::Held => _ = reading.behind_since.get_or_insert(now),
@@ -464,6 +515,12 @@ impl<'a> Counting<'a> {
         }
     }
 
+    /// Counts the match of a rule.
+    fn take_rule(&mut self, met: RuleMatch) {
+        let RuleMatch { number, line, kind, at } = met;
+        self.take(Met { number, line, field: kind.into(), kind, value: None, at: Some(at) });
+    }
+
     /// Counts one match, and tells the observer.
     fn count(&mut self, met: Met, message: Option<u64>) {
         let around = self.around;
@@ -474,24 +531,25 @@ impl<'a> Counting<'a> {
             return;
         }
         add(&around.counts.matches, 1);
-        metrics::counter!("shieldwall_sensor_matches_total").increment(1);
+        let tier = if met.value.is_some() { "exact" } else { met.kind };
+        metrics::counter!("shieldwall_sensor_matches_total", "tier" => tier).increment(1);
         around.observer.tell(|| SensorEvent::Matched {
             group: held.group,
             indicator: held.indicator.clone(),
             role: held.role,
-            value: met.value.clone(),
+            value: met.value.clone().unwrap_or_else(|| held.name.clone()),
             field: met.field.clone(),
             detected,
         });
         let seen = Seen {
             group: held.group,
             indicator: held.indicator.clone(),
-            kind: met.kind.as_str().to_owned(),
+            kind: met.kind.to_owned(),
             field: met.field,
-            value: match around.config.tell {
-                Tell::Plain => ToldValue::Plain(met.value),
-                Tell::Hashed => ToldValue::Sha256(hex(&Sha256::digest(met.value.as_bytes()))),
-                Tell::Withheld => ToldValue::Withheld,
+            value: match (around.config.tell, met.value) {
+                (Tell::Plain, Some(value)) => ToldValue::Plain(value),
+                (Tell::Hashed, Some(value)) => ToldValue::Sha256(hex(&Sha256::digest(value.as_bytes()))),
+                (Tell::Withheld, _) | (_, None) => ToldValue::Withheld,
             },
             at: met.at.unwrap_or(detected),
             detected,

@@ -12,6 +12,8 @@ use crate::decode::{Decoder, Line, Memory};
 use crate::mapping::{Action, Format, Mapping, Reading};
 use crate::matcher::Hit;
 use crate::offer::{self, Offer};
+use crate::record::{self, Recorder};
+use crate::table::schemeless;
 use crate::value::{Kind, ValueRef, normal};
 use crate::watchlist::Watchlist;
 
@@ -108,6 +110,19 @@ impl Extract {
             self.found.push((node, from, self.buffer.len()));
         }
     }
+}
+
+/// When the event in `line` says it was, as written; `None` in text, or where it says nothing.
+pub fn event_time(mapping: &Mapping, line: &[u8]) -> Option<String> {
+    let mut extract = Extract::default();
+    let read = match mapping.format() {
+        Format::Json => extract.json(mapping, line).is_ok(),
+        Format::Decoded(decoder) => {
+            extract.decoded(mapping, decoder, &mut mapping.memory().clone(), line) == Line::Event
+        }
+        Format::Text => false,
+    };
+    extract.time(mapping).filter(|_| read).map(str::to_owned)
 }
 
 /// Walks the JSON along the mapping's paths.
@@ -275,26 +290,38 @@ struct LookUp<'a> {
     field: u16,
     hits: &'a mut Hits,
     name: &'a mut Vec<u8>,
+    /// Told of every value, with the kinds it is told of.
+    recorder: Option<&'a mut dyn Recorder>,
+    recorded: u32,
 }
 
 impl Offer for LookUp<'_> {
     fn kinds(&self) -> u32 {
-        self.watchlist.kinds()
+        self.watchlist.kinds() | self.recorded
     }
 
     fn ipv4(&mut self, address: u32, port: Option<u16>, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv4(address);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist
             .find_ip(IpAddr::V4(address.into()), port, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn ipv6(&mut self, address: u128, port: Option<u16>, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv6(address);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist
             .find_ip(IpAddr::V6(address.into()), port, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn name(&mut self, shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.name(shown.strip_suffix(b".").unwrap_or(shown));
+        }
         self.name.clear();
         if normal::domain(shown, self.name).is_ok() {
             let (field, hits) = (self.field, &mut *self.hits);
@@ -303,11 +330,19 @@ impl Offer for LookUp<'_> {
     }
 
     fn url(&mut self, normal: &[u8], shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.value(Kind::Url, schemeless(normal));
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist.find_url(normal, &mut |value, id| hits.push(id, field, value, shown));
     }
 
     fn plain(&mut self, kind: Kind, normal: &[u8], shown: &[u8]) {
+        if let Some(recorder) = &mut self.recorder
+            && self.recorded & kind.bit() != 0
+        {
+            recorder.value(kind, normal);
+        }
         let (field, hits) = (self.field, &mut *self.hits);
         self.watchlist.find_plain(kind, normal, &mut |value, id| hits.push(id, field, value, shown));
     }
@@ -329,37 +364,70 @@ impl Judge {
         mapping: &Mapping,
         line: &[u8],
         offset: u64,
+        mut recorder: Option<&mut dyn Recorder>,
         sink: &mut dyn FnMut(&Hit<'_>),
     ) -> Result<usize, BadLine> {
+        let recorded = recorder.as_ref().map_or(0, |_| record::recorded(mapping.format()));
         self.hits.bytes.clear();
         self.hits.all.clear();
         self.extract.clear();
         match mapping.format() {
             Format::Text => {
-                let mut to = LookUp { watchlist, field: 0, hits: &mut self.hits, name: &mut self.name };
+                let mut to = LookUp {
+                    watchlist,
+                    field: 0,
+                    hits: &mut self.hits,
+                    name: &mut self.name,
+                    recorder: recorder.as_mut().map(|to| &mut **to as _),
+                    recorded,
+                };
                 offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
             }
             Format::Decoded(decoder) => {
                 match self.extract.decoded(mapping, decoder, &mut self.memory, line) {
-                    Line::Event => self.look_up(watchlist, mapping),
+                    Line::Event => {
+                        let recorder = recorder.as_mut().map(|to| &mut **to as _);
+                        self.look_up(watchlist, mapping, recorder, recorded);
+                    }
                     Line::Aside => {}
                     Line::Other => {
                         let field = mapping.line_field();
-                        let mut to = LookUp { watchlist, field, hits: &mut self.hits, name: &mut self.name };
+                        let mut to = LookUp {
+                            watchlist,
+                            field,
+                            hits: &mut self.hits,
+                            name: &mut self.name,
+                            recorder: recorder.as_mut().map(|to| &mut **to as _),
+                            recorded,
+                        };
                         offer::offer(Reading::Text, line, None, &mut self.scratch, &mut to);
                     }
                 }
             }
             Format::Json => {
-                self.extract.json(mapping, line)?;
-                self.look_up(watchlist, mapping);
+                if self.extract.json(mapping, line).is_err() {
+                    if let Some(recorder) = recorder {
+                        recorder.end(false);
+                    }
+                    return Err(BadLine);
+                }
+                self.look_up(watchlist, mapping, recorder.as_mut().map(|to| &mut **to as _), recorded);
             }
+        }
+        if let Some(recorder) = recorder {
+            recorder.end(true);
         }
         self.report(mapping, line, offset, sink);
         Ok(self.hits.all.len())
     }
 
-    fn look_up(&mut self, watchlist: &Watchlist, mapping: &Mapping) {
+    fn look_up<'a>(
+        &'a mut self,
+        watchlist: &'a Watchlist,
+        mapping: &Mapping,
+        recorder: Option<&'a mut dyn Recorder>,
+        recorded: u32,
+    ) {
         let Self { extract, hits, scratch, name, url, .. } = self;
         let text = |from: usize, to: usize| extract.buffer.as_bytes().get(from..to).unwrap_or_default();
         let found = || {
@@ -367,7 +435,7 @@ impl Judge {
                 mapping.actions(*node).iter().map(move |action| (*action, text(*from, *to)))
             })
         };
-        let mut to = LookUp { watchlist, field: 0, hits, name };
+        let mut to = LookUp { watchlist, field: 0, hits, name, recorder, recorded };
         for (action, text) in found() {
             let Action::Field { field, endpoint } = action else { continue };
             let Some(reading) = mapping.field(field).map(|field| field.reading) else { continue };

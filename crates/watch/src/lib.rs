@@ -57,6 +57,7 @@ pub mod observed;
 mod offer;
 pub mod pattern;
 pub mod reach;
+pub mod record;
 pub mod rules;
 mod simd;
 mod table;

@@ -8,12 +8,15 @@ mod batch;
 mod decoded;
 mod scan;
 
+pub use crate::exact::event_time;
+
 use std::sync::Arc;
 
 use shieldwall_model::limits::EVENT_BYTES_MAX;
 
 use crate::exact::Judge;
 use crate::mapping::{Format, Mapping};
+use crate::record::Recorder;
 use crate::value::ValueRef;
 use crate::watchlist::Watchlist;
 
@@ -159,6 +162,16 @@ impl Matcher {
     /// Takes the next block of the stream, cut anywhere. Blocks of 64 KiB to 1 MiB are best. Hits of every line that
     /// is complete now are handed to `sink`, in order of lines.
     pub fn feed(&mut self, block: &[u8], sink: &mut Sink<'_>) {
+        self.feed_recording(block, None, sink);
+    }
+
+    /// As [`Self::feed`], and tells `recorder` of every value in those lines, listed or not.
+    pub fn feed_recording(
+        &mut self,
+        block: &[u8],
+        mut recorder: Option<&mut dyn Recorder>,
+        sink: &mut Sink<'_>,
+    ) {
         self.stats.bytes += block.len() as u64;
         let mut block = block;
         if self.skipping || !self.carry.is_empty() {
@@ -171,21 +184,26 @@ impl Matcher {
             } else {
                 let mut line = std::mem::take(&mut self.carry);
                 line.extend_from_slice(head);
-                self.run(&line, sink);
+                self.run(&line, recorder.as_mut().map(|to| &mut **to as _), sink);
                 line.clear();
                 self.carry = line;
             }
         }
         let whole = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
         let (lines, rest) = block.split_at_checked(whole).unwrap_or((block, &[]));
-        self.run(lines, sink);
+        self.run(lines, recorder, sink);
         self.keep(rest);
     }
 
     /// Takes what is left as the last line, though no line feed ended it, and returns the final figures.
     pub fn finish(&mut self, sink: &mut Sink<'_>) -> Stats {
+        self.finish_recording(None, sink)
+    }
+
+    /// As [`Self::finish`], and tells `recorder` of every value in that line.
+    pub fn finish_recording(&mut self, recorder: Option<&mut dyn Recorder>, sink: &mut Sink<'_>) -> Stats {
         let line = std::mem::take(&mut self.carry);
-        self.run(&line, sink);
+        self.run(&line, recorder, sink);
         self.skipping = false;
         self.stats
     }
@@ -213,7 +231,7 @@ impl Matcher {
     }
 
     /// Matches complete lines.
-    fn run(&mut self, lines: &[u8], sink: &mut Sink<'_>) {
+    fn run(&mut self, lines: &[u8], recorder: Option<&mut dyn Recorder>, sink: &mut Sink<'_>) {
         if lines.is_empty() {
             return;
         }
@@ -225,6 +243,7 @@ impl Matcher {
             &mut self.batch,
             &mut self.judge,
             &mut self.stats,
+            recorder.map(|to| to as _),
             sink,
         );
         match (self.mode, self.mapping.format()) {
@@ -240,5 +259,7 @@ impl Matcher {
 
 #[cfg(test)]
 mod decoded_tests;
+#[cfg(test)]
+mod record_tests;
 #[cfg(test)]
 mod tests;

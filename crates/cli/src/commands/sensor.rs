@@ -30,8 +30,11 @@ fn is_format(name: &str) -> bool {
 An input is PATH, or PATH:FORMAT with a name that `shieldwall mapping list` shows, or PATH:FILE.toml with a mapping of \
 one's own; without, the first lines tell. Files packed with gzip or zstd and Windows event logs are read once. Instead \
 of a file it may be syslog+udp://ADDRESS:PORT or syslog+tcp://ADDRESS:PORT, where senders are listened to; \
-syslog+tls:// needs its certificate in the configuration file. At the end (with --once, or after a signal) the figures are printed. The state \
-directory holds `blocklist.txt`, the values this member may block, one a line.
+syslog+tls:// needs its certificate in the configuration file. A NATS JetStream stream is shared by all sensors that \
+name the same consumer: a message is acknowledged once what was seen in it is on disk, and what two sensors report of \
+one message counts once. At the end (with --once, or after a signal) the figures are printed. The state directory holds \
+`blocklist.txt`, the values this member may block, one a line, and in `rules/` the rules that Suricata, Snort and YARA \
+run.
 
 Exit status: 0 done, 1 with --once if the hub did not take every report in time (they stay in the state directory and \
 go out at the next start), 2 set up wrongly, 3 failed.
@@ -61,12 +64,15 @@ pub(crate) struct SensorArgs {
     /// The sensor's name, as people see it
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// What to read: PATH or PATH:FORMAT
+    /// What to read: PATH, PATH:FORMAT, or nats://HOST:4222/STREAM?consumer=NAME
     #[arg(long = "input", short, value_name = "PATH[:FORMAT]", num_args = 1..)]
     pub(crate) inputs: Vec<InputOption>,
     /// Read standard input too
     #[arg(long)]
     pub(crate) stdin: bool,
+    /// Threads that match; one for two cores when not told
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
     /// Read everything to its end, report, and stop
     #[arg(long)]
     pub(crate) once: bool,
@@ -129,6 +135,7 @@ impl SensorArgs {
         draft.state = self.state.or(draft.state);
         draft.name = self.name.or(draft.name);
         draft.ca_file = self.ca_file.or(draft.ca_file);
+        draft.threads = self.threads.or(draft.threads);
         draft.once |= self.once;
         if let Some(tell) = self.tell {
             draft.tell = match tell {
@@ -232,6 +239,7 @@ mod tests {
             once: false,
             tell: None,
             ca_file: None,
+            threads: None,
         }
     }
 

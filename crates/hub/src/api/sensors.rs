@@ -74,9 +74,18 @@ pub struct RuleCounts {
 /// What a sensor could not do in time or within its limits, since it started.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ShedCounts {
-    /// Evaluations of rules left out because a rule was over its budget.
+    /// Evaluations of patterns left out or not finished because they were over their budget.
     #[serde(default)]
     pub rule_evaluations: u64,
+    /// Sigma rules set aside because they were slower than the budget.
+    #[serde(default)]
+    pub rules_set_aside: u64,
+    /// Events that patterns over several events let go of before their time, for lack of room.
+    #[serde(default)]
+    pub events_evicted: u64,
+    /// Events that came too late for patterns over several events.
+    #[serde(default)]
+    pub events_late: u64,
     /// Matches of a single message past what a report may hold.
     #[serde(default)]
     pub matches: u64,

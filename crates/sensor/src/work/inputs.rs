@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use async_nats::Subject;
 use shieldwall_watch::mapping::Mappings;
-use shieldwall_watch::watchlist::LiveWatchlist;
 use tokio::runtime::Handle;
 
 use super::WorkError;
@@ -19,7 +18,9 @@ use crate::config::{Config, Input, InputSource};
 use crate::feed::Feed;
 use crate::follow::{FollowError, Follower, Position, Progress};
 use crate::matching::Matching;
+use crate::memory::Remembering;
 use crate::nats::{Block, Tap};
+use crate::rules::Armed;
 
 /// How much of a file's start is looked at for a header, when it is read on from later, in bytes.
 const HEAD_BYTES: u64 = 64 * 1024;
@@ -29,6 +30,7 @@ pub(super) struct InputAtWork {
     pub(super) name: String,
     source: Source,
     pub(super) matching: Matching,
+    remembering: Remembering,
     /// What was seen and is told for whole messages, for a stream.
     pub(super) gathered: Option<Gathered>,
     /// Lines passed over because they were too long, so far.
@@ -46,6 +48,10 @@ enum Source {
 /// Each message's end in the lines, its number, and whether it is new.
 pub(super) type Messages = Vec<(usize, u64, bool)>;
 
+/// What was read, and the parts of the input that go on from there.
+pub(super) type Parts<'a> =
+    (Option<Read<'a>>, &'a mut Matching, Option<&'a mut Gathered>, &'a mut Remembering);
+
 /// What was read.
 pub(super) struct Read<'a> {
     pub(super) lines: Cow<'a, [u8]>,
@@ -61,11 +67,11 @@ impl InputAtWork {
         positions: &[Position],
         config: &Config,
         mappings: &Arc<Mappings>,
-        live: &LiveWatchlist,
+        armed: &Armed,
         runtime: Option<&Handle>,
     ) -> Result<Self, WorkError> {
         let name = input.source.to_string();
-        let mut matching = Matching::new(&input.format, mappings, live.current())
+        let mut matching = Matching::new(&input.format, mappings, Arc::clone(&armed.list))
             .map_err(|source| WorkError::Mapping { input: name.clone(), source: Box::new(source) })?;
         let mut gathered = None;
         let source = match &input.source {
@@ -86,7 +92,8 @@ impl InputAtWork {
                 Source::Stream { tap: Tap::open(stream.clone(), runtime), held: None }
             }
         };
-        Ok(Self { name, source, matching, gathered, skipped_lines: 0, problem: None })
+        let remembering = Remembering::of(&name);
+        Ok(Self { name, source, matching, remembering, gathered, skipped_lines: 0, problem: None })
     }
 
     /// How far its files were read; for files alone.
@@ -100,12 +107,8 @@ impl InputAtWork {
 
     /// Reads on, and hands out the parts that go on from there. `None` for what is read when the input cannot be read
     /// at the moment.
-    pub(super) fn read(
-        &mut self,
-        now: Instant,
-        once: bool,
-    ) -> Result<(Option<Read<'_>>, &mut Matching, Option<&mut Gathered>), FollowError> {
-        let Self { name, source, matching, gathered, skipped_lines, problem } = self;
+    pub(super) fn read(&mut self, now: Instant, once: bool) -> Result<Parts<'_>, FollowError> {
+        let Self { name, source, matching, remembering, gathered, skipped_lines, problem } = self;
         let read = match source {
             Source::File(follower) => match follower.step(now) {
                 Ok(Progress::Lines) => Some(lines(follower, false)),
@@ -151,7 +154,7 @@ impl InputAtWork {
                 Some(read)
             }
         };
-        Ok((read, matching, gathered.as_mut()))
+        Ok((read, matching, gathered.as_mut(), remembering))
     }
 
     /// Messages that found no room, since the last call.

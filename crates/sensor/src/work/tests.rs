@@ -78,8 +78,8 @@ impl Run {
     fn go(&mut self, disk: &Disk, from_round: u64, crash: bool) -> u64 {
         let opened = Spool::open(&self.config.state, disk.clone());
         let Ok((spool, from)) = opened else { return from_round };
-        let (live, names) = (self.knowledge.live(), self.knowledge.names());
-        let mut worker = Worker::open(&self.config, from, live, names, None).unwrap();
+        let (armoury, names) = (self.knowledge.armoury(), self.knowledge.names());
+        let mut worker = Worker::open(&self.config, from, armoury, names, None).unwrap();
         let mut round = from_round;
         let busy = |worker: &Worker| {
             worker.stuck.is_some() || worker.unkept || !worker.aggregator.is_empty() || spool.reports() > 0
@@ -97,6 +97,7 @@ impl Run {
                 spool: &spool,
                 observer: &self.observer,
                 counts: &self.counts,
+                memory: None,
             };
             worker.turn(&around, self.now).unwrap();
             if crash && disk.has_failed() {
@@ -140,6 +141,7 @@ fn turn(run: &mut Run, worker: &mut Worker, spool: &Spool) -> Turn {
         spool,
         observer: &run.observer,
         counts: &run.counts,
+        memory: None,
     };
     worker.turn(&around, run.now).unwrap()
 }
@@ -157,7 +159,7 @@ fn the_place_is_kept_also_when_nothing_matches() {
     for events in [1, 1] {
         let (spool, from) = Spool::open(&run.config.state, Disk::default()).unwrap();
         let mut worker =
-            Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names(), None).unwrap();
+            Worker::open(&run.config, from, run.knowledge.armoury(), run.knowledge.names(), None).unwrap();
         turn(&mut run, &mut worker, &spool);
         assert_eq!(
             crate::shared::get(&run.counts.events),
@@ -177,7 +179,7 @@ fn an_event_that_carries_a_value_in_two_fields_is_one_event() {
     );
     let (spool, from) = Spool::open(&run.config.state, Disk::default()).unwrap();
     let mut worker =
-        Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names(), None).unwrap();
+        Worker::open(&run.config, from, run.knowledge.armoury(), run.knowledge.names(), None).unwrap();
     turn(&mut run, &mut worker, &spool);
     run.hub.take(&spool.oldest().unwrap().unwrap());
     assert_eq!(run.hub.total(), 2, "a.example once, b.example once");
@@ -189,7 +191,7 @@ fn a_full_spool_stops_reading_until_the_hub_takes_something() {
     let mut run = Run::new(directory.path());
     let (spool, from) = Spool::open_with_limit(&run.config.state, Disk::default(), 1).unwrap();
     let mut worker =
-        Worker::open(&run.config, from, run.knowledge.live(), run.knowledge.names(), None).unwrap();
+        Worker::open(&run.config, from, run.knowledge.armoury(), run.knowledge.names(), None).unwrap();
     append(directory.path(), "a.example");
     assert_eq!(turn(&mut run, &mut worker, &spool), Turn::Busy);
     append(directory.path(), "b.example");
@@ -236,5 +238,74 @@ fn a_disk_that_fails_for_a_while_loses_nothing_and_doubles_nothing() {
         // Once more from disk: what a failed write left there must not count again.
         run.go(&Disk::default(), round, false);
         assert_eq!(run.hub.total(), EVENTS, "failing from step {step}, until round {round}");
+    }
+}
+
+const DNS: &str = "title: Evil names\nlogsource:\n  category: dns\ndetection:\n  selection:\n    dns.rrname|endswith: '.sigma.example'\n  condition: selection\n";
+
+fn query(second: u32, name: &str) -> String {
+    format!(
+        r#"{{"timestamp":"2026-01-01T00:00:{second:02}.000000+0000","event_type":"dns","src_ip":"10.0.0.1","dest_ip":"10.0.0.2","dns":{{"rrname":"{name}"}}}}"#
+    )
+}
+
+#[test]
+fn rules_see_events_in_their_order_on_one_thread_and_on_several() {
+    let pattern = "[domain-name:value LIKE 'stage-one-%'] FOLLOWEDBY [domain-name:value = 'b.example'] WITHIN 30 SECONDS";
+    for threads in [1, 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut run = Run::new(directory.path());
+        run.config.threads = threads;
+        run.config.inputs[0].format = crate::config::InputFormat::Named("suricata".into());
+        let rule = crate::knowledge::tests::rule;
+        run.knowledge = knowing(vec![
+            item(2, IndicatorRole::Malicious, &[("domain", "b.example")]),
+            rule(3, "stix", pattern),
+            rule(4, "sigma", DNS),
+            rule(5, "stix", "[domain-name:value != 'x']"),
+        ]);
+        assert_eq!(
+            (run.knowledge.rules().run, run.knowledge.rules().left_out),
+            (2, 1),
+            "one would ask of everything"
+        );
+        // The second before the first is no match, and what lies too far apart is none.
+        for (second, name) in
+            [(0, "b.example"), (1, "stage-one-a.example"), (50, "b.example"), (51, "stage-one-b.example")]
+        {
+            append(directory.path(), &query(second, name));
+        }
+        append(directory.path(), &query(59, "x.sigma.example"));
+        append(directory.path(), &query(59, "b.example"));
+        let (spool, from) = Spool::open(&run.config.state, Disk::default()).unwrap();
+        let mut worker =
+            Worker::open(&run.config, from, run.knowledge.armoury(), run.knowledge.names(), None).unwrap();
+        turn(&mut run, &mut worker, &spool);
+        let report = spool.oldest().unwrap().unwrap();
+        let mut found: Vec<_> = report
+            .sightings
+            .iter()
+            .map(|one| {
+                (one.indicator.to_string()[45..].to_owned(), one.kind.as_str(), one.count, one.value.clone())
+            })
+            .collect();
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        let expected = [
+            ("02", "domain-name", 3, ToldValue::Plain("b.example".into())),
+            ("03", "pattern", 1, ToldValue::Withheld),
+            ("04", "sigma", 1, ToldValue::Withheld),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(id, kind, count, value)| (id.to_owned(), kind, count, value)),
+            "{threads}"
+        );
+        // Taken back, it wakes nothing and matches nothing.
+        let cursor = "d".to_owned();
+        run.knowledge.apply(true, vec![], cursor).unwrap();
+        append(directory.path(), &query(59, "x.sigma.example"));
+        turn(&mut run, &mut worker, &spool);
+        assert_eq!(crate::shared::get(&run.counts.matches), 5, "{threads}");
+        assert_eq!(run.knowledge.rules().run, 0);
     }
 }

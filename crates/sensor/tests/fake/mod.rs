@@ -190,7 +190,10 @@ async fn sightings(
                 inner.reports += 1;
                 for sighting in sightings {
                     let id = sighting["indicator"].as_str().unwrap().to_owned();
-                    *inner.counted.entry(id).or_default() += sighting["count"].as_u64().unwrap();
+                    // Looking back says what passed once, not how many events there were.
+                    if sighting["retrospective"] != true {
+                        *inner.counted.entry(id).or_default() += sighting["count"].as_u64().unwrap();
+                    }
                     inner.sightings.push(sighting.clone());
                 }
             }

@@ -5,6 +5,7 @@ use crate::hash::{self, Class};
 use crate::mapping::Mapping;
 use crate::matcher::{Sink, Stats};
 use crate::offer::{ADDRESSES, Offer, plain_hash};
+use crate::record::{self, Recorder};
 use crate::table::{last_labels, schemeless};
 use crate::value::Kind;
 use crate::watchlist::Watchlist;
@@ -27,6 +28,8 @@ struct Line {
     from: usize,
     to: usize,
     candidate: bool,
+    /// The scan could not judge it, so that its values are recorded by the exact reader.
+    unsure: bool,
 }
 
 /// Buffers of a batch, kept from batch to batch.
@@ -52,14 +55,19 @@ pub(super) struct Pass<'a> {
     pub(super) batch: &'a mut Batch,
     judge: &'a mut Judge,
     stats: &'a mut Stats,
+    recorder: Option<&'a mut (dyn Recorder + 'a)>,
     sink: &'a mut Sink<'a>,
     kinds: u32,
+    /// Kinds the recorder is told of; none without one.
+    recorded: u32,
     key: u64,
     root_labels: usize,
     /// Where the current line starts.
     start: usize,
     /// The current line must be read exactly.
     candidate: bool,
+    /// The scan cannot judge the current line.
+    unsure: bool,
     /// Parts of URLs in the current line: how many of each, and where the last host lies. The last path is in
     /// `batch.path`.
     hosts: u32,
@@ -77,6 +85,7 @@ impl<'a> Pass<'a> {
         batch: &'a mut Batch,
         judge: &'a mut Judge,
         stats: &'a mut Stats,
+        recorder: Option<&'a mut dyn Recorder>,
         sink: &'a mut Sink<'_>,
     ) -> Self {
         Self {
@@ -90,9 +99,12 @@ impl<'a> Pass<'a> {
             batch,
             judge,
             stats,
+            recorded: recorder.as_ref().map_or(0, |_| record::recorded(mapping.format())),
+            recorder,
             sink,
             start: 0,
             candidate: false,
+            unsure: false,
             hosts: 0,
             paths: 0,
             host: (0, 0),
@@ -102,7 +114,7 @@ impl<'a> Pass<'a> {
     /// The scan cannot judge the current line.
     #[inline]
     pub(super) fn unsure(&mut self) {
-        self.candidate = true;
+        (self.candidate, self.unsure) = (true, true);
     }
 
     #[inline(always)]
@@ -127,8 +139,8 @@ impl<'a> Pass<'a> {
 
     fn put_url_together(&mut self) {
         if self.hosts > 1 || self.paths > 1 {
-            self.candidate = true;
-        } else if self.kinds & Kind::Url.bit() != 0 {
+            self.unsure();
+        } else if (self.kinds | self.recorded) & Kind::Url.bit() != 0 {
             let host = self.text.get(self.host.0..self.host.1).unwrap_or_default();
             let mut url = std::mem::take(&mut self.batch.scratch);
             if compose_url(host, &self.batch.path, None, &mut url) {
@@ -149,11 +161,13 @@ impl<'a> Pass<'a> {
         let line = self.text.get(from..to).unwrap_or_default();
         let (first, last) = (line.first().copied(), line.last().copied());
         let mut candidate = std::mem::take(&mut self.candidate);
+        let mut unsure = std::mem::take(&mut self.unsure);
         if json && (first, last) != (Some(b'{'), Some(b'}')) {
             if line.trim_ascii().is_empty() {
                 return self.forget_line();
             }
-            candidate |= !line.trim_ascii().starts_with(b"{") || !line.trim_ascii().ends_with(b"}");
+            let odd = !line.trim_ascii().starts_with(b"{") || !line.trim_ascii().ends_with(b"}");
+            (candidate, unsure) = (candidate || odd, unsure || odd);
         } else if !json && line.trim_ascii().is_empty() {
             return self.forget_line();
         }
@@ -162,14 +176,23 @@ impl<'a> Pass<'a> {
             self.stats.long_lines += 1;
             return self.forget_line();
         }
-        self.batch.lines.push(Line { from, to, candidate });
+        self.end_record(!unsure);
+        self.batch.lines.push(Line { from, to, candidate, unsure });
         if self.batch.lines.len() >= BATCH_LINES {
             self.flush();
         }
     }
 
+    #[inline]
+    fn end_record(&mut self, count: bool) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(count);
+        }
+    }
+
     /// Drops what was queued for the current line.
     fn forget_line(&mut self) {
+        self.end_record(false);
         let line = self.batch.lines.len() as u32;
         while self.batch.items.last().is_some_and(|item| item.line == line) {
             self.batch.items.pop();
@@ -203,20 +226,21 @@ impl<'a> Pass<'a> {
         batch.names.clear();
         let mut lines = std::mem::take(&mut batch.lines);
         for line in lines.iter().filter(|line| line.candidate) {
-            self.examine(line.from, line.to);
+            self.examine(line.from, line.to, line.unsure);
         }
         lines.clear();
         self.batch.lines = lines;
     }
 
-    fn examine(&mut self, from: usize, to: usize) {
+    fn examine(&mut self, from: usize, to: usize, record: bool) {
         self.stats.slow_lines += 1;
         let line = self.text.get(from..to).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // A byte order mark is no part of the first line.
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         let offset = self.offset + from as u64;
-        match self.judge.examine(self.watchlist, self.mapping, line, offset, self.sink) {
+        let recorder = self.recorder.as_mut().filter(|_| record).map(|to| &mut **to as _);
+        match self.judge.examine(self.watchlist, self.mapping, line, offset, recorder, self.sink) {
             Ok(hits) => {
                 self.stats.matches += hits as u64;
                 self.stats.events_matched += u64::from(hits > 0);
@@ -229,11 +253,14 @@ impl<'a> Pass<'a> {
 impl Offer for Pass<'_> {
     #[inline(always)]
     fn kinds(&self) -> u32 {
-        self.kinds
+        self.kinds | self.recorded
     }
 
     #[inline(always)]
     fn ipv4(&mut self, address: u32, _: Option<u16>, _: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv4(address);
+        }
         if self.kinds & ADDRESSES != 0 {
             if self.watchlist.near_network4(address) {
                 self.candidate = true;
@@ -243,6 +270,9 @@ impl Offer for Pass<'_> {
     }
 
     fn ipv6(&mut self, address: u128, _: Option<u16>, _: &[u8]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ipv6(address);
+        }
         if self.kinds & ADDRESSES != 0 {
             if self.watchlist.near_network6(address) {
                 self.candidate = true;
@@ -253,10 +283,13 @@ impl Offer for Pass<'_> {
 
     #[inline]
     fn name(&mut self, shown: &[u8]) {
+        let name = shown.strip_suffix(b".").unwrap_or(shown);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.name(name);
+        }
         if self.kinds & Kind::Domain.bit() == 0 {
             return;
         }
-        let name = shown.strip_suffix(b".").unwrap_or(shown);
         let root = last_labels(name, self.root_labels);
         if !root.is_ascii() {
             self.candidate = true;
@@ -278,10 +311,20 @@ impl Offer for Pass<'_> {
     }
 
     fn url(&mut self, normal: &[u8], _: &[u8]) {
-        self.push(hash::of_text(self.key, Class::Url, schemeless(normal)), 0, 0);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.value(Kind::Url, schemeless(normal));
+        }
+        if self.kinds & Kind::Url.bit() != 0 {
+            self.push(hash::of_text(self.key, Class::Url, schemeless(normal)), 0, 0);
+        }
     }
 
     fn plain(&mut self, kind: Kind, normal: &[u8], _: &[u8]) {
+        if let Some(recorder) = &mut self.recorder
+            && self.recorded & kind.bit() != 0
+        {
+            recorder.value(kind, normal);
+        }
         if self.kinds & kind.bit() != 0 {
             self.push(plain_hash(self.key, kind, normal), 0, 0);
         }

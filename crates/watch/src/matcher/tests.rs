@@ -36,11 +36,11 @@ fn run(
     (seen, stats)
 }
 
-fn mapping(name: &str) -> Arc<Mapping> {
+pub(super) fn mapping(name: &str) -> Arc<Mapping> {
     Mappings::built_in().unwrap().get(name).unwrap()
 }
 
-fn watchlist_of(values: &[&str]) -> Arc<Watchlist> {
+pub(super) fn watchlist_of(values: &[&str]) -> Arc<Watchlist> {
     let mut builder = Builder::new(1);
     for (index, text) in values.iter().enumerate() {
         builder.add(&detect(text).unwrap_or_else(|| panic!("{text}")), index as u32).unwrap();
@@ -465,7 +465,7 @@ fn string(text: BoxedStrategy<String>) -> BoxedStrategy<String> {
 }
 
 /// Lines: good ones, cut ones, and ones with a byte changed.
-fn lines() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn lines() -> impl Strategy<Value = Vec<u8>> {
     let line =
         (prop_oneof![1 => json(3), 2 => event()], 0u8..12, any::<proptest::sample::Index>(), any::<u8>())
             .prop_map(|(text, harm, at, byte)| {

@@ -28,6 +28,11 @@ impl Indicators {
         )
     }
 
+    /// The domain the indicator `number` names.
+    pub(crate) fn domain(self, number: u64) -> String {
+        format!("{:x}.c{}.example", mixed(number.wrapping_add(self.seed)), number % 97)
+    }
+
     /// An envelope of the indicators `from..to`: what a feed says of a domain, about 900 bytes each.
     pub(crate) fn envelope(self, from: u64, to: u64) -> Vec<u8> {
         let mut text = String::from("{\"objects\":[");
@@ -36,10 +41,10 @@ impl Indicators {
                 text.push(',');
             }
             let (id, word) = (self.id(number), mixed(number.wrapping_add(self.seed)));
+            let domain = self.domain(number);
             let _ = write!(
                 text,
-                r#"{{"type":"indicator","spec_version":"2.1","id":"{id}","created_by_ref":"identity--f431f809-377b-45e0-aa1c-6a4751cae5ff","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"Malicious domain {word:x}.example","description":"Seen in traffic to a command and control server by a sensor in the energy sector; resolves to an address that has served the same malware before.","indicator_types":["malicious-activity"],"pattern":"[domain-name:value = '{word:x}.c{}.example']","pattern_type":"stix","pattern_version":"2.1","valid_from":"2026-01-01T00:00:00Z","valid_until":"2031-01-01T00:00:00Z","confidence":75,"labels":["c2","botnet"],"external_references":[{{"source_name":"sensor report {}","description":"internal case number"}}],"object_marking_refs":["marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"]}}"#,
-                number % 97,
+                r#"{{"type":"indicator","spec_version":"2.1","id":"{id}","created_by_ref":"identity--f431f809-377b-45e0-aa1c-6a4751cae5ff","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"Malicious domain {word:x}.example","description":"Seen in traffic to a command and control server by a sensor in the energy sector; resolves to an address that has served the same malware before.","indicator_types":["malicious-activity"],"pattern":"[domain-name:value = '{domain}']","pattern_type":"stix","pattern_version":"2.1","valid_from":"2026-01-01T00:00:00Z","valid_until":"2031-01-01T00:00:00Z","confidence":75,"labels":["c2","botnet"],"external_references":[{{"source_name":"sensor report {}","description":"internal case number"}}],"object_marking_refs":["marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"]}}"#,
                 number % 1_009,
             );
         }

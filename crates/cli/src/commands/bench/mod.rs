@@ -1,6 +1,7 @@
 //! `bench`: figures measured beside what they are compared with, in one run, so that the machine cancels out.
 
 mod correlation;
+mod flow;
 mod import;
 mod indicators;
 mod matching;
@@ -26,6 +27,7 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
     Correlation(correlation::BenchCorrelationArgs),
+    Flow(flow::BenchFlowArgs),
     Match(matching::BenchMatchArgs),
     Import(import::BenchImportArgs),
     Pages(pages::BenchPagesArgs),
@@ -39,6 +41,7 @@ enum BenchCommand {
 pub(crate) fn run(args: BenchArgs, console: &Console) -> Result<Outcome, Fault> {
     match args.command {
         BenchCommand::Correlation(args) => correlation::run(&args, console),
+        BenchCommand::Flow(args) => flow::run(&args, console),
         BenchCommand::Match(args) => matching::run(&args, console),
         BenchCommand::Import(args) => import::run(args, console),
         BenchCommand::Pages(args) => pages::run(&args, console),
