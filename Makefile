@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint format-check clippy deny web web-check bench fuzz
+.PHONY: help demo build yara test lint format-check clippy deny web web-check bench fuzz
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,6 +14,9 @@ demo: ## Run the main job: an alliance, its sensors and one attack (more: ARGS="
 
 build: ## The one binary, target/release/shieldwall
 	$(CARGO) build --release --locked -p shieldwall-cli
+
+yara: ## The YARA engine that `shieldwall scan --rules` starts, put beside target/release/shieldwall
+	bash scripts/yara.sh
 
 test: ## Every test, browser and TAXII client included; as root on a Debian-like system it installs what they need
 	bash scripts/test.sh

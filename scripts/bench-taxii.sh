@@ -110,7 +110,7 @@ start_medallion() {
    "media_types": ["application/stix+json;version=2.1"], "objects": [], "manifest": []}]}}
 JSON
     cat >"$dir/config.json" <<JSON
-{"backend": {"module_class": "MemoryBackend", "filename": "$dir/data.json"}, "users": {"bench": "bench"},
+{"backend": {"module": "medallion.backends.memory_backend", "module_class": "MemoryBackend", "filename": "$dir/data.json"}, "users": {"bench": "bench"},
  "taxii": {"max_page_size": 1000}}
 JSON
     "$bin/medallion" --host 127.0.0.1 --port 19011 "$dir/config.json" >"$dir/log" 2>&1 &

@@ -9,9 +9,11 @@ ADVISORY_FETCH_SECONDS=120
 need_deny
 "$deny" --version
 "$deny" --locked check --hide-inclusion-graph bans licenses sources
+"$deny" --locked --manifest-path yara/Cargo.toml check --hide-inclusion-graph bans licenses sources
 
 if timeout "$ADVISORY_FETCH_SECONDS" "$deny" fetch db >"$target/deny-fetch.log" 2>&1; then
     "$deny" --locked check --disable-fetch advisories
+    "$deny" --locked --manifest-path yara/Cargo.toml check --disable-fetch advisories
     echo "deny: bans, licences, sources and advisories checked"
 else
     tail -n 3 "$target/deny-fetch.log"

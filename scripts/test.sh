@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test. Installs what the tests need beyond Rust, or fails and says what to do; nothing is left out in
-# silence. Whoever cannot install Chromium, a Python client, Suricata and BIND's checker says so:
-# SHIELDWALL_WITHOUT="browser clients consumers".
+# silence. Whoever cannot install Chromium, a Python client, Suricata and BIND's checker, or would not build the YARA
+# engine, says so: SHIELDWALL_WITHOUT="browser clients consumers yara".
 #
 # What the tests read (all set here):
 #   SHIELDWALL_PYTHON    a Python with taxii2-client, PyMISP, stix2 and stix2-matcher; not set without "clients"
@@ -9,6 +9,7 @@
 #   SHIELDWALL_CHROMIUM  a Chromium; not set without "browser"
 #   SHIELDWALL_SURICATA  Suricata; not set without "consumers"
 #   SHIELDWALL_CHECKZONE BIND's named-checkzone; not set without "consumers"
+#   SHIELDWALL_YARA      the YARA engine; not set without "yara"
 #   SHIELDWALL_BIN       the built binary, for the browser tests
 #   SHIELDWALL_WITHOUT   what was left out; a test that lacks its tool and is not named here must fail
 #   SHIELDWALL_DATA      directory of large public intelligence files (optional): set, more is tested on them
@@ -19,15 +20,15 @@ set -euo pipefail
 export SHIELDWALL_WITHOUT=${SHIELDWALL_WITHOUT:-}
 for part in $SHIELDWALL_WITHOUT; do
     case $part in
-        browser | clients | consumers) ;;
-        *) fail "SHIELDWALL_WITHOUT knows 'browser', 'clients' and 'consumers', not '$part'" ;;
+        browser | clients | consumers | yara) ;;
+        *) fail "SHIELDWALL_WITHOUT knows 'browser', 'clients', 'consumers' and 'yara', not '$part'" ;;
     esac
 done
 without() { [[ " $SHIELDWALL_WITHOUT " == *" $1 "* ]]; }
 
 say "what the tests need"
 need_cc
-otherwise=$'\nOr leave the tests that need it out: SHIELDWALL_WITHOUT="browser clients consumers" make test'
+otherwise=$'\nOr leave the tests that need it out: SHIELDWALL_WITHOUT="browser clients consumers yara" make test'
 if without clients; then
     unset SHIELDWALL_PYTHON SHIELDWALL_NATS
 else
@@ -42,6 +43,12 @@ else
     need_suricata
     need_checkzone
     export SHIELDWALL_SURICATA=$suricata SHIELDWALL_CHECKZONE=$checkzone
+fi
+if without yara; then
+    unset SHIELDWALL_YARA
+else
+    need_yara
+    export SHIELDWALL_YARA=$yara
 fi
 if without browser; then
     unset SHIELDWALL_CHROMIUM
@@ -68,6 +75,10 @@ run() {
 }
 
 run cargo test --locked --workspace --no-fail-fast
+if ! without yara; then
+    # As built above: its dependencies are not compiled a second time.
+    run env CARGO_TARGET_DIR="$target/yara" cargo test --release --locked --manifest-path yara/Cargo.toml
+fi
 if ! without browser; then
     export SHIELDWALL_BIN=$target/debug/shieldwall
     # One at a time: each starts a hub and a browser of its own.

@@ -35,6 +35,13 @@ need_cc() {
     command -v cc >/dev/null || debian_install gcc libc6-dev
 }
 
+# The YARA engine, a workspace of its own with a compiler in it: minutes to build once, nothing after.
+need_yara() {
+    need_cc
+    CARGO_TARGET_DIR=$target/yara cargo build --release --locked --manifest-path yara/Cargo.toml
+    yara=$target/yara/release/shieldwall-yara
+}
+
 # A Python of our own with pip, in target/venv.
 need_python() {
     if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then

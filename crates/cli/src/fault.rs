@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     Done,
     /// Done, and the answer is no: exit status 1.
     No,
+    /// Done but for some of it, which was named: exit status 2.
+    Partly,
 }
 
 impl Outcome {
@@ -25,6 +27,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::No => 1,
+            Self::Partly => 2,
         }
     }
 }

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     backup, bench, completions, dump, evtx, feed, generate, hub, link, mapping, matching, member, pattern,
-    peer, rebuild, restore, search, sensor, token, user, verify,
+    peer, rebuild, restore, scan, search, sensor, sigma, token, user, verify,
 };
 use crate::demo;
 
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     #[command(name = shieldwall_sensor::evtx::COMMAND)]
     DecodeEvtx(evtx::EvtxArgs),
     Pattern(pattern::PatternArgs),
+    Sigma(sigma::SigmaArgs),
+    Scan(scan::ScanArgs),
     Search(search::SearchArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),

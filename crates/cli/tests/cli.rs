@@ -87,7 +87,7 @@ const EVENTS: &str = concat!(
 fn help_is_as_written_down() {
     // Set SHIELDWALL_BLESS=1 to write the golden files anew, and read the difference.
     let bless = std::env::var_os("SHIELDWALL_BLESS").is_some();
-    let pages: [&[&str]; 27] = [
+    let pages: [&[&str]; 30] = [
         &[],
         &["hub"],
         &["sensor"],
@@ -96,6 +96,9 @@ fn help_is_as_written_down() {
         &["mapping", "test"],
         &["pattern", "eval"],
         &["pattern", "check"],
+        &["sigma", "check"],
+        &["sigma", "match"],
+        &["scan"],
         &["feed", "export"],
         &["feed", "import"],
         &["feed", "source", "add"],

@@ -29,6 +29,7 @@ const FLOORS: [(&str, u8); 13] = [
     ("exchange", 3),
     ("readiness", 3),
     ("respond", 3),
+    ("sigma", 3),
     ("hub", 4),
     ("sensor", 4),
     ("cli", 5),

@@ -3,7 +3,7 @@
 //! Deterministic: the same entries give the same views, whenever they are folded. What an entry means is said here
 //! and in the crates it calls; the ledger stores what comes out without looking inside.
 
-use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -19,11 +19,13 @@ use shieldwall_exchange::entries::{
 };
 use shieldwall_exchange::peer::EXCHANGE_RECEIVED;
 use shieldwall_exchange::stix::{self, Object};
-use shieldwall_ledger::views::{Edge, ObjectRow};
+use shieldwall_ledger::views::{Edge, Key, ObjectRow, Put};
 use shieldwall_ledger::{Entry, Fold, FoldError, Views, Words};
 use shieldwall_model::directory::{Directory, Member, SharingGroup};
 use shieldwall_model::id::{GroupId, MemberId, ObjectId, WarningId};
+use shieldwall_model::marking::Tlp;
 use shieldwall_model::time::Timestamp;
+use shieldwall_watch::value::Value;
 
 pub use self::indicator::{IndicatorState, Life, WatchedValue};
 
@@ -48,7 +50,7 @@ pub const TAXII_ANSWERED: &str = "taxii.answered";
 const INDICATES: &str = "indicates";
 
 /// Raise this when the same entries would fold to other views: they are then rebuilt on opening.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Collections of documents in the views.
 pub mod collection {
@@ -209,6 +211,23 @@ fn object_of(body: &[u8]) -> Option<Object> {
     stix::read_bundle(body).ok()?.accepted.into_iter().next()
 }
 
+/// What an entry that shares an object says, read once: by whoever takes it in, away from the one writer, or by the
+/// fold of an entry from the log.
+pub(crate) struct Said {
+    pub(crate) object: Object,
+    keys: Vec<Key>,
+    /// What an indicator is to be matched by, or why it is not.
+    watched: Result<Vec<Value>, String>,
+}
+
+impl Said {
+    /// Of the object that `body` holds.
+    pub(crate) fn of(object: Object, body: &[u8]) -> Self {
+        let (keys, watched) = (correlation::keys_of(&object, body), indicator::watched(&object));
+        Self { object, keys, watched }
+    }
+}
+
 /// The same object, wherever it was read; remarks made on its way in are not part of it.
 fn same(one: &Object, other: &Object) -> bool {
     let placed = |object: &Object| Object { index: 0, bytes: 0..0, warnings: Vec::new(), ..object.clone() };
@@ -223,11 +242,16 @@ fn share(
     views: &mut Views<'_>,
 ) -> Result<(), FoldError> {
     // Whoever took it in has read it just now, and reads it as it is read here.
-    let object = match entry.known::<Object>() {
-        Some(object) => Some(Cow::Borrowed(object)),
-        None => object_of(body).map(Cow::Owned),
+    let read;
+    let said = match entry.known::<Said>() {
+        Some(said) => said,
+        None => {
+            let Some(object) = object_of(body) else { return Ok(()) };
+            read = Said::of(object, body);
+            &read
+        }
     };
-    let Some(object) = object.as_deref() else { return Ok(()) };
+    let object = &said.object;
     debug_assert!(object_of(body).is_some_and(|read| same(&read, object)), "what is known is what is read");
     let (group, id) = (entry.group, object.id.as_str());
     let known = views.latest_object(group, id)?;
@@ -235,20 +259,18 @@ fn share(
         // Only the owner revises an object. The hub refuses this at the door; two at the same door are settled here.
         return Ok(());
     }
-    let new = views.put_object_of(&row(object), owner)?;
-    if new {
-        views.put_keys(id, object.version, &correlation::keys_of(object, body))?;
+    let put = views.put_object_of(&row(object), owner)?;
+    if let Some(put) = put {
+        views.put_keys(put, &said.keys)?;
     }
     // What was taken back is known by its last version; whatever comes after is in use alone.
     let newest = known.as_ref().is_none_or(|known| known.withdrawn || known.version < object.version);
-    if !new || !newest {
-        return Ok(());
-    }
+    let Some(put) = put.filter(|_| newest) else { return Ok(()) };
     if known.is_some() {
         views.delete_edges(group, id)?;
     }
-    put_edges(object, views)?;
-    indicator::put(entry, object, known.is_some(), views)?;
+    put_edges(object, put, views)?;
+    indicator::put(entry, said, known.is_some(), views)?;
     indicator::said_of(entry, object, owner, body, views)?;
     if let Some(relationship) =
         object.relationship.as_ref().filter(|relationship| relationship.label == INDICATES)
@@ -282,19 +304,25 @@ fn row(object: &Object) -> ObjectRow<'_> {
     }
 }
 
-/// Keeps what an object points to: a relationship's two ends, and any object's references.
-fn put_edges(object: &Object, views: &mut Views<'_>) -> Result<(), FoldError> {
-    let via = object.id.as_str();
+/// Keeps what an object points to: a relationship's two ends, and any object's references but that to a TLP label, which
+/// stands in its row and would make neighbours of all the alliance holds.
+fn put_edges(object: &Object, put: Put, views: &mut Views<'_>) -> Result<(), FoldError> {
     if let Some(relationship) = &object.relationship {
-        let (source, target) = (relationship.source.as_str(), relationship.target.as_str());
-        views.put_edge(&Edge { source, target, label: &relationship.label, via })?;
+        let (source, target) = (Some(relationship.source.as_str()), relationship.target.as_str());
+        views.put_edge(put, &Edge { source, target, label: &relationship.label })?;
     }
+    let mut kept = BTreeSet::new();
     for reference in &object.references {
-        if object.relationship.is_some() && matches!(&*reference.property, "source_ref" | "target_ref") {
-            continue;
-        }
+        let target = reference.id.as_str();
+        let told = match &*reference.property {
+            "source_ref" | "target_ref" => object.relationship.is_some(),
+            "object_marking_refs" => Tlp::from_marking_id(target).is_some(),
+            _ => false,
+        };
         let label = reference.property.trim_end_matches("_refs").trim_end_matches("_ref");
-        views.put_edge(&Edge { source: via, target: reference.id.as_str(), label, via })?;
+        if !told && kept.insert((target, label)) {
+            views.put_edge(put, &Edge { source: None, target, label })?;
+        }
     }
     Ok(())
 }

@@ -4,14 +4,16 @@ mod given;
 mod held;
 
 use std::borrow::Cow;
+use std::vec;
 
+use futures_util::future;
 use shieldwall_exchange::entries::{OBJECT_HELD, OBJECT_SHARED};
 use shieldwall_exchange::indicator::IndicatorDraft;
 use shieldwall_exchange::life;
 use shieldwall_exchange::list::List;
 use shieldwall_exchange::stix::{self, Object, Taken};
 use shieldwall_ledger::Draft;
-use shieldwall_ledger::reading::ReadError;
+use shieldwall_ledger::reading::{ReadError, Reading};
 use shieldwall_model::access::{Permit, ReadScope};
 use shieldwall_model::directory::Member;
 use shieldwall_model::id::GroupId;
@@ -26,6 +28,7 @@ use self::held::{Passed, Standing};
 use crate::api::{Refused, Report};
 use crate::app::App;
 use crate::ask::Ask;
+use crate::fold::Said;
 use crate::problem::Problem;
 use crate::quarantine::Suspicious;
 
@@ -38,6 +41,9 @@ pub use self::recall::Versions;
 
 /// Most remarks told back.
 const REMARKS_MAX: usize = 1_000;
+/// How many objects of a body are judged while those before are written: few enough that the writer does not wait long
+/// for the first, enough that a flush to disk is shared.
+const PIECE_OBJECTS: usize = 128;
 
 /// Where intelligence is handed in: by whom, with leave for which group.
 pub struct Desk {
@@ -75,8 +81,7 @@ pub struct Judged {
 
 /// An object that would be recorded.
 pub struct Good {
-    /// What it says, without what the group may not carry.
-    pub object: Object,
+    said: Said,
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// The whole of it, for the sender's member's own log, where the group gets a part alone.
@@ -129,12 +134,20 @@ impl Desk {
         Ok(Self { app: app.clone(), scope: scope.only(group)?, permit, group, home: None })
     }
 
-    /// Checks the objects of a bundle or envelope and records the good ones.
+    /// Checks the objects of a bundle or envelope and records the good ones: while some are written, the next are read.
     ///
     /// # Errors
     /// As [`Desk::judge`] and [`Desk::record`].
     pub async fn take(&self, bytes: &[u8], known: Known) -> Result<Report, Problem> {
-        self.record(self.judge(bytes, known).await?).await
+        let mut passing = self.open(bytes, known)?;
+        let (mut accepted, mut piece) = (0, passing.next().await?);
+        while let Some(good) = piece {
+            let (written, next) = future::join(self.share(good), passing.next()).await;
+            accepted += written?;
+            piece = next?;
+        }
+        let (report, held_back) = passing.end().await?;
+        self.close(Report { accepted, ..report }, held_back).await
     }
 
     /// Makes indicators of a list's values and records those whose value the group does not hold.
@@ -150,38 +163,36 @@ impl Desk {
     /// # Errors
     /// 400 for a body that is no JSON of STIX objects at all, else as `App::read`.
     pub async fn judge(&self, bytes: &[u8], known: Known) -> Result<Judged, Problem> {
-        let app = &self.app;
+        let mut passing = self.open(bytes, known)?;
+        let mut good = Vec::new();
+        while let Some(piece) = passing.next().await? {
+            good.extend(piece);
+        }
+        let (report, held_back) = passing.end().await?;
+        Ok(Judged { report: Report { accepted: good.len(), ..report }, good, held_back })
+    }
+
+    /// Reads a body as far as its objects.
+    fn open<'d>(&'d self, bytes: &'d [u8], known: Known) -> Result<Passing<'d>, Problem> {
         let ceiling =
-            app.directory().group(self.group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
+            self.app.directory().group(self.group).map(|group| group.ceiling).ok_or_else(Problem::absent)?;
         let read = if known == Known::ById { stix::read_bundle(bytes) } else { stix::read_envelope(bytes) };
         let checked = read.map_err(|error| Problem::unreadable(error.code(), error.to_string()))?;
-        let mut report =
-            Report { objects: checked.accepted.len() + checked.refused.len(), ..Report::default() };
-        report.refused = checked.refused.into_iter().map(Refused::from).collect();
-        let mut sorted = Sorted::default();
-        for object in checked.accepted {
-            let slice = object.slice(bytes);
-            match stix::upgrade(object, slice) {
-                Ok(upgraded) => {
-                    for taken in upgraded {
-                        self.fit(taken, ceiling, &mut sorted, &mut report);
-                    }
-                }
-                Err(refusal) => report.refused.push(refusal.into()),
-            }
-        }
-        let Sorted { good: fitting, suspicious } = sorted;
-        let (mut passed, mut fresh) = (Passed::default(), Vec::with_capacity(fitting.len()));
-        for piece in fitting.chunks(limits::COMMIT_ENTRIES_MAX) {
-            self.judge_piece(piece, known, &mut passed, &mut fresh, &mut report).await?;
-        }
-        let good =
-            fitting.into_iter().zip(fresh).filter_map(|(fitting, fresh)| Some(Good::of(fitting, fresh?)));
-        let good: Vec<Good> = good.collect();
-        let held_back = self.hold_back(&suspicious, known, &mut report).await?;
-        report.refused.sort_by_key(|refused| refused.index);
-        report.accepted = good.len();
-        Ok(Judged { report, good, held_back })
+        let report = Report {
+            objects: checked.accepted.len() + checked.refused.len(),
+            refused: checked.refused.into_iter().map(Refused::from).collect(),
+            ..Report::default()
+        };
+        Ok(Passing {
+            desk: self,
+            bytes,
+            known,
+            ceiling,
+            left: checked.accepted.into_iter(),
+            passed: Passed::default(),
+            suspicious: Vec::new(),
+            report,
+        })
     }
 
     /// Says what would become of a list: indicators are made of its values, and those the group holds are nothing new.
@@ -210,20 +221,29 @@ impl Desk {
     pub async fn record(&self, judged: Judged) -> Result<Report, Problem> {
         let Judged { mut report, good, held_back } = judged;
         report.accepted = 0;
-        let at_home = GroupId::home_of(self.permit.member());
         let mut left = good.into_iter().peekable();
         while left.peek().is_some() {
-            let (mut drafts, mut kept) = (Vec::new(), 0);
-            for good in left.by_ref().take(limits::COMMIT_ENTRIES_MAX) {
-                let draft = Draft::new(&self.permit, self.group, OBJECT_SHARED, good.bytes);
-                drafts.push(draft.known(good.object));
-                if let (Some(whole), Some(home)) = (good.whole, &self.home) {
-                    drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole));
-                    kept += 1;
-                }
-            }
-            report.accepted += self.app.append(drafts).await?.len().saturating_sub(kept);
+            report.accepted += self.share(left.by_ref().take(limits::COMMIT_ENTRIES_MAX).collect()).await?;
         }
+        self.close(report, held_back).await
+    }
+
+    /// Writes objects into the group's log, and what is whole of them into the member's own; how many the group got.
+    async fn share(&self, good: Vec<Good>) -> Result<usize, Problem> {
+        let at_home = GroupId::home_of(self.permit.member());
+        let (mut drafts, mut kept) = (Vec::with_capacity(good.len()), 0);
+        for Good { said, bytes, whole, .. } in good {
+            drafts.push(Draft::new(&self.permit, self.group, OBJECT_SHARED, bytes).known(said));
+            if let (Some(whole), Some(home)) = (whole, &self.home) {
+                drafts.push(Draft::new(&home.permit, at_home, OBJECT_SHARED, whole));
+                kept += 1;
+            }
+        }
+        Ok(self.app.append(drafts).await?.len().saturating_sub(kept))
+    }
+
+    /// Writes what is held back, and counts.
+    async fn close(&self, report: Report, held_back: Vec<Vec<u8>>) -> Result<Report, Problem> {
         let mut left = held_back.into_iter().peekable();
         while left.peek().is_some() {
             let piece = left.by_ref().take(limits::COMMIT_ENTRIES_MAX);
@@ -235,25 +255,67 @@ impl Desk {
         metrics::counter!("shieldwall_objects_refused_total").increment(report.refused.len() as u64);
         Ok(report)
     }
+}
+
+/// The objects of one body on their way through the desk, a piece at a time.
+struct Passing<'d> {
+    desk: &'d Desk,
+    bytes: &'d [u8],
+    known: Known,
+    ceiling: Tlp,
+    left: vec::IntoIter<Object>,
+    passed: Passed,
+    suspicious: Vec<Suspicious<'d>>,
+    report: Report,
+}
+
+impl<'d> Passing<'d> {
+    /// The good ones of the next piece; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<Good>>, Problem> {
+        if self.left.len() == 0 {
+            return Ok(None);
+        }
+        let mut fitting = Vec::with_capacity(PIECE_OBJECTS.min(self.left.len()));
+        for object in self.left.by_ref().take(PIECE_OBJECTS).collect::<Vec<_>>() {
+            let slice = object.slice(self.bytes);
+            match stix::upgrade(object, slice) {
+                Ok(upgraded) => upgraded.into_iter().for_each(|taken| self.fit(taken, &mut fitting)),
+                Err(refusal) => self.report.refused.push(refusal.into()),
+            }
+        }
+        Ok(Some(self.judge(fitting).await?))
+    }
+
+    /// What is told of them all, and the bodies of what is held back.
+    async fn end(self) -> Result<(Report, Vec<Vec<u8>>), Problem> {
+        let Self { desk, known, suspicious, mut report, .. } = self;
+        let held_back = desk.hold_back(&suspicious, known, &mut report).await?;
+        report.refused.sort_by_key(|refused| refused.index);
+        Ok((report, held_back))
+    }
 
     /// Finds what of an object has a place in this group: all of it, it without the parts marked too strictly, or none.
-    fn fit<'b>(&self, taken: Taken<'b>, ceiling: Tlp, sorted: &mut Sorted<'b>, report: &mut Report) {
+    fn fit(&mut self, taken: Taken<'d>, fitting: &mut Vec<Fitting<'d>>) {
+        let (report, ceiling) = (&mut self.report, self.ceiling);
         Refused::remarks(&taken.object).for_each(|remark| remember(remark, report));
         if let Some((path, code, reason)) = unfit(&taken.object, ceiling) {
             report.refused.push(refused(&taken.object, path, code, reason));
             return;
         }
         match stix::cut(&taken.object, &taken.bytes, ceiling) {
-            Ok(None) => self.sort(Fitting { taken, whole: None }, sorted),
+            Ok(None) => self.sort(Fitting { taken, whole: None }, fitting),
             Ok(Some(cut)) => {
-                let whole =
-                    if self.home.is_some() { "; the whole object is in your member's own log" } else { "" };
+                let whole = if self.desk.home.is_some() {
+                    "; the whole object is in your member's own log"
+                } else {
+                    ""
+                };
                 let reason = format!(
                     "{} marked more strictly than {ceiling}, the most this group carries, and was cut out{whole}",
                     cut.told()
                 );
                 remember(refused(&taken.object, "granular_markings", "stix.marking.cut", reason), report);
-                self.sort(Fitting { taken: cut.taken, whole: Some(taken.bytes) }, sorted);
+                self.sort(Fitting { taken: cut.taken, whole: Some(taken.bytes) }, fitting);
             }
             Err(problem) => {
                 let stix::Problem { path, code, reason } = problem;
@@ -263,64 +325,56 @@ impl Desk {
     }
 
     /// Puts what has a place in the group with the good, or with what would harm everybody if it were true.
-    fn sort<'b>(&self, fitting: Fitting<'b>, sorted: &mut Sorted<'b>) {
-        match life::judge(&fitting.taken.object, self.app.warninglists(), self.app.now()) {
-            Some(hold) => sorted.suspicious.push(Suspicious { taken: fitting.taken, hold }),
-            None => sorted.good.push(fitting),
+    fn sort(&mut self, one: Fitting<'d>, fitting: &mut Vec<Fitting<'d>>) {
+        let app = &self.desk.app;
+        match life::judge(&one.taken.object, app.warninglists(), app.now()) {
+            Some(hold) => self.suspicious.push(Suspicious { taken: one.taken, hold }),
+            None => fitting.push(one),
         }
     }
 
-    /// Finds of each object whether it is new to the group, in the order they stand.
-    async fn judge_piece<'p>(
-        &self,
-        piece: &'p [Fitting<'_>],
-        known_by: Known,
-        passed: &mut Passed<'p>,
-        fresh: &mut Vec<Option<Fresh>>,
-        report: &mut Report,
-    ) -> Result<(), Problem> {
-        let wanted: Vec<(String, Timestamp, bool)> = piece
+    /// Keeps those that are new to the group, in the order they stand.
+    async fn judge(&mut self, fitting: Vec<Fitting<'d>>) -> Result<Vec<Good>, Problem> {
+        let wanted: Vec<(String, Timestamp, bool)> = fitting
             .iter()
             .map(|fitting| {
                 let object = &fitting.taken.object;
                 (object.id.to_string(), object.version, fitting.whole.is_some())
             })
             .collect();
-        let (scope, group) = (self.scope.clone(), self.group);
-        let home = self.home.as_ref().map(|home| home.scope.clone());
-        let at_home = GroupId::home_of(self.permit.member());
-        let held =
-            self.app
-                .read(move |reading| {
-                    let one = |(id, version, cut): &(String, Timestamp, bool)| {
-                        let whole = match home.as_ref().filter(|_| *cut) {
-                            Some(scope) => held(reading, scope, at_home, id, *version)?
-                                .is_some_and(|held| held.this_version),
-                            None => false,
-                        };
-                        Ok::<_, ReadError>((held(reading, &scope, group, id, *version)?, whole))
-                    };
-                    wanted.iter().map(one).collect::<Result<Vec<_>, _>>()
-                })
-                .await?;
-        let (member, by_id) = (self.permit.member(), known_by == Known::ById);
-        for (Fitting { taken, .. }, (held, whole_held)) in piece.iter().zip(&held) {
-            let mut new = None;
-            match passed.judge(&taken.object, &taken.bytes, held.as_ref(), member, by_id) {
+        let (scope, group) = (self.desk.scope.clone(), self.desk.group);
+        let home = self.desk.home.as_ref().map(|home| home.scope.clone());
+        let at_home = GroupId::home_of(self.desk.permit.member());
+        let read = move |reading: &Reading<'_>| {
+            let one = |(id, version, cut): &(String, Timestamp, bool)| {
+                let whole = match home.as_ref().filter(|_| *cut) {
+                    Some(scope) => held(reading, scope, at_home, id, *version)?
+                        .is_some_and(|held| held.this_version),
+                    None => false,
+                };
+                Ok::<_, ReadError>((held(reading, &scope, group, id, *version)?, whole))
+            };
+            wanted.iter().map(one).collect::<Result<Vec<_>, _>>()
+        };
+        let held = self.desk.app.read(read).await?;
+        let (member, by_id) = (self.desk.permit.member(), self.known == Known::ById);
+        let mut good = Vec::with_capacity(fitting.len());
+        for (fitting, (held, whole_held)) in fitting.into_iter().zip(held) {
+            let Taken { object, bytes } = &fitting.taken;
+            match self.passed.judge(object, bytes, held.as_ref(), member, by_id) {
                 Standing::Refused(path, code, reason) => {
-                    report.refused.push(refused(&taken.object, path, code, reason.into()));
+                    self.report.refused.push(refused(object, path, code, reason.into()));
                 }
                 Standing::Repeated(remark) => {
-                    report.repeated += 1;
+                    self.report.repeated += 1;
                     if let Some((code, reason)) = remark {
-                        remember(refused(&taken.object, "", code.as_str(), reason.into()), report);
+                        remember(refused(object, "", code.as_str(), reason.into()), &mut self.report);
                     }
                 }
-                Standing::New => new = Some(Fresh { revises: held.is_some(), whole_held: *whole_held }),
+                Standing::New => good.push(Good::of(fitting, held.is_some(), whole_held)),
             }
-            fresh.push(new);
         }
-        Ok(())
+        Ok(good)
     }
 }
 
@@ -359,32 +413,22 @@ struct Fitting<'b> {
     whole: Option<Cow<'b, [u8]>>,
 }
 
-/// Of an object that is new to the group.
-struct Fresh {
-    revises: bool,
-    whole_held: bool,
-}
-
 impl Good {
-    fn of(fitting: Fitting<'_>, fresh: Fresh) -> Self {
-        let Fitting { taken, whole } = fitting;
+    /// What it says, without what the group may not carry.
+    pub fn object(&self) -> &Object {
+        &self.said.object
+    }
+
+    fn of(fitting: Fitting<'_>, revises: bool, whole_held: bool) -> Self {
+        let Fitting { taken: Taken { object, bytes }, whole } = fitting;
         Self {
             cut: whole.is_some(),
-            object: taken.object,
-            bytes: taken.bytes.into_owned(),
-            whole: whole.filter(|_| !fresh.whole_held).map(Cow::into_owned),
-            revises: fresh.revises,
+            said: Said::of(object, &bytes),
+            bytes: bytes.into_owned(),
+            whole: whole.filter(|_| !whole_held).map(Cow::into_owned),
+            revises,
         }
     }
-}
-
-/// What came in and has a place in the group.
-#[derive(Default)]
-struct Sorted<'b> {
-    /// To be recorded.
-    good: Vec<Fitting<'b>>,
-    /// To be held back.
-    suspicious: Vec<Suspicious<'b>>,
 }
 
 /// Why a valid object has no place in this group.

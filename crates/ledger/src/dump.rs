@@ -75,8 +75,9 @@ const PARTS: [(&str, &str); 7] = [
     ),
     (
         "edge",
-        "SELECT hex(g.uuid), e.source, e.target, e.label, e.via, e.sequence FROM edges e JOIN groups g ON g.grp = e.grp
-         ORDER BY g.uuid, e.source, e.target, e.label, e.via",
+        "SELECT hex(g.uuid), coalesce(e.source, o.id) AS source, e.target, e.label, o.id, o.sequence
+         FROM edges e JOIN objects o ON o.row = e.object JOIN groups g ON g.grp = e.grp
+         ORDER BY g.uuid, source, e.target, e.label, o.id",
     ),
     (
         "document",

@@ -229,7 +229,7 @@ fn a_dump_shows_every_part_and_any_change_in_it() {
         "UPDATE objects SET name = 'x'",
         "UPDATE objects SET latest = 0",
         "INSERT INTO words.texts (texts) VALUES ('delete-all')",
-        "UPDATE edges SET sequence = 9",
+        "UPDATE edges SET label = 'x'",
         "UPDATE documents SET body = x'00'",
         "DELETE FROM skipped",
     ] {

@@ -24,9 +24,8 @@ fn id(number: u32) -> String {
 
 /// Shares a version of an object that holds these keys.
 fn hold(hub: &Ledger, world: &World, member: usize, group: GroupId, number: u32, version: i64, keys: &str) {
-    let object = world.object(member, group, &id(number), version, "name");
-    let held = world.draft(member, group, "hold", &format!("{}|{version}|{keys}", id(number)));
-    hub.append_blocking(vec![object, held]).unwrap();
+    let body = format!("indicator|{}|{version}|2.1|name||{keys}", id(number));
+    hub.append_blocking(vec![world.draft(member, group, "object", &body)]).unwrap();
 }
 
 fn sharing(hub: &Ledger, world: &World, member: usize, text: &str) -> Vec<String> {

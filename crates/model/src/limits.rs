@@ -132,3 +132,13 @@ pub const MEMORY_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 pub const MEMORY_PAGE_VALUES_MAX: usize = 4_000_000;
 /// Most values one `shieldwall hunt` takes.
 pub const HUNT_VALUES_MAX: usize = 1_000_000;
+/// Largest file of Sigma rules, or Sigma pattern of an indicator, in bytes.
+pub const SIGMA_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Most Sigma rules (detections and correlations) loaded together.
+pub const SIGMA_RULES_MAX: usize = 20_000;
+/// Most sorts of log source told apart while matching; events of further ones are held against all rules.
+pub const SIGMA_SOURCES_MAX: usize = 128;
+/// Most groups (values of `group-by`) that correlation rules keep windows for; the oldest tenth goes first.
+pub const SIGMA_GROUPS_MAX: usize = 100_000;
+/// Most events that a correlation rule keeps for one group.
+pub const SIGMA_GROUP_EVENTS_MAX: usize = 10_000;

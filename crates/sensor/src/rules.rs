@@ -93,17 +93,8 @@ impl Rules {
 
     /// Adds what the texts in these lines wake, as (start of the line, wake).
     pub(crate) fn scan(&self, mapping: &Mapping, lines: &[u8], scratch: &mut Vec<u8>, woken: &mut Woken) {
-        let texts = self.patterns.texts();
-        if texts.is_empty() {
-            return;
-        }
-        for (start, line) in each_line(lines) {
-            let mut wake = |wake: u32, _: usize| woken.push((start, wake));
-            match mapping.format() {
-                Format::Json => texts.scan_json(line, scratch, &mut wake),
-                _ => texts.scan(line, &mut wake),
-            }
-        }
+        let json = mapping.format() == Format::Json;
+        self.patterns.texts().scan_lines(lines, json, scratch, &mut |wake, start| woken.push((start, wake)));
     }
 }
 

@@ -7,18 +7,20 @@
 //! [`Program`] evaluates any pattern on [observations](crate::observed).
 
 mod check;
+mod compare;
 mod evaluate;
 mod lexer;
 mod parser;
 mod regular;
 mod solve;
+mod tree;
 mod values;
 
 pub(crate) use evaluate::Budget;
 pub use evaluate::{EvaluateError, Program, Verdict};
-pub use parser::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
 pub(crate) use regular::rewrite;
 pub(crate) use solve::Span;
+pub use tree::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
 pub(crate) use values::kind_of;
 pub use values::{Exact, Unsupported};
 

@@ -17,8 +17,10 @@ pub(crate) mod pattern;
 pub(crate) mod peer;
 pub(crate) mod rebuild;
 pub(crate) mod restore;
+pub(crate) mod scan;
 pub(crate) mod search;
 pub(crate) mod sensor;
+pub(crate) mod sigma;
 pub(crate) mod source;
 pub(crate) mod token;
 pub(crate) mod user;
@@ -54,8 +56,10 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Outcome, Fault>
         Command::Peer(args) => peer::run(args, console),
         Command::Rebuild(args) => rebuild::run(args, console),
         Command::Restore(args) => restore::run(&args, console),
+        Command::Scan(args) => scan::run(&args, console),
         Command::Search(args) => search::run(&args, console),
         Command::Sensor(args) => sensor::run(args, console),
+        Command::Sigma(args) => sigma::run(&args, console),
         Command::Token(args) => token::run(args, console),
         Command::User(args) => user::run(args, console),
         Command::Verify(args) => verify::run(&args, console),

@@ -3,11 +3,12 @@
 Arguments: the vectors. A case with `grammar` goes to stix2-patterns (valid, invalid), any other to stix2-matcher
 (match, none, or "no answer" when it raises something or takes more than SECONDS).
 
-    patterns.py VECTORS --measure N   times N patterns of the vectors on their observed data instead
+    patterns.py VECTORS --measure N PROGRAM   measures N of the patterns instead, beside `PROGRAM pattern eval --batch`
 """
 
 import json
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -50,11 +51,26 @@ def evaluate(case, observed):
 vectors = json.load(open(sys.argv[1], encoding="utf-8"))
 signal.signal(signal.SIGALRM, late)
 if sys.argv[2:3] == ["--measure"]:
-    chosen = [case for case in vectors["cases"] if case.get("measured")][: int(sys.argv[3])]
+    wanted, program = int(sys.argv[3]), sys.argv[4]
+    # Evenly over all that both answer in reasonable time.
+    chosen = [c for c in vectors["cases"] if c.get("expected") in ("match", "none") and c["observed"] != "many"]
+    chosen = chosen[:: len(chosen) // wanted][:wanted]
     start = time.perf_counter()
     for case in chosen:
         evaluate(case, vectors["observed"][case["observed"]])
-    print(json.dumps({"patterns": len(chosen), "seconds": time.perf_counter() - start}))
+    theirs = time.perf_counter() - start
+    lines = [
+        json.dumps({"pattern": c["pattern"], "observed": vectors["observed"][c["observed"]]["file"]}) for c in chosen
+    ]
+    start = time.perf_counter()
+    answer = subprocess.run(
+        [program, "pattern", "eval", "--batch", "-"],
+        input="\n".join(lines * 100).encode(),
+        stdout=subprocess.DEVNULL,
+    )
+    ours = (time.perf_counter() - start) / 100
+    assert answer.returncode == 0, answer
+    print(json.dumps({"patterns": len(chosen), "stix2-matcher": len(chosen) / theirs, "shieldwall": len(chosen) / ours}))
     sys.exit()
 for case in vectors["cases"]:
     if "grammar" in case:

@@ -30,6 +30,7 @@ mod notify;
 mod openapi;
 mod patterning;
 mod peers;
+mod rules;
 mod search;
 mod sources;
 mod stix_door;

@@ -82,10 +82,10 @@ impl Audience {
 impl From<&Good> for Offered {
     fn from(good: &Good) -> Self {
         Self {
-            id: good.object.id.to_string(),
-            object_type: good.object.object_type().to_owned(),
-            name: good.object.title.clone(),
-            marking: good.object.tlp.map(|tlp| tlp.as_str().to_owned()),
+            id: good.object().id.to_string(),
+            object_type: good.object().object_type().to_owned(),
+            name: good.object().title.clone(),
+            marking: good.object().tlp.map(|tlp| tlp.as_str().to_owned()),
             revises: good.revises,
             cut: good.cut,
         }

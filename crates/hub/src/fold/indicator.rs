@@ -12,7 +12,7 @@ use shieldwall_model::indicator::IndicatorRole;
 use shieldwall_model::time::Timestamp;
 use shieldwall_watch::value::{Kind, Value};
 
-use super::{collection, read, withdraw, write};
+use super::{Said, collection, read, withdraw, write};
 
 /// A later sighting counts once it is so much later than the one before, in seconds: else every report of a busy
 /// sensor would go out to all the others as a change of the watchlist.
@@ -134,23 +134,29 @@ impl IndicatorState {
     }
 }
 
+/// The values an indicator is to be matched by; none of what is no indicator. An error says why there are none.
+pub(super) fn watched(object: &stix::Object) -> Result<Vec<Value>, String> {
+    let Some(indicator) = &object.indicator else { return Ok(Vec::new()) };
+    if indicator.pattern_type == "stix" {
+        shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())
+    } else {
+        Err(format!("{OTHER_LANGUAGE}{}", indicator.pattern_type))
+    }
+}
+
 /// Keeps what sensors and feeds need of an indicator. Nearly every one is new, not `known`: then nothing need be looked
 /// up or taken away.
 pub(super) fn put(
     entry: &Entry,
-    object: &stix::Object,
+    said: &Said,
     known: bool,
     views: &mut Views<'_>,
 ) -> Result<(), FoldError> {
+    let object = &said.object;
     let Some(indicator) = &object.indicator else { return Ok(()) };
-    let read = if indicator.pattern_type == "stix" {
-        shieldwall_watch::pattern::values(&indicator.pattern).map_err(|error| error.code().to_owned())
-    } else {
-        Err(format!("{OTHER_LANGUAGE}{}", indicator.pattern_type))
-    };
-    let (values, unmatched) = match read {
-        Ok(values) => (values, None),
-        Err(reason) => (Vec::new(), Some(reason)),
+    let (values, unmatched) = match &said.watched {
+        Ok(values) => (values.as_slice(), None),
+        Err(reason) => (&[][..], Some(reason.clone())),
     };
     let role = object.role.unwrap_or_default();
     let before = if known { state(entry.group, object.id.as_str(), views)? } else { None };
@@ -160,7 +166,7 @@ pub(super) fn put(
         marking: object.tlp.map(|tlp| tlp.as_str().to_owned()),
         decay: Decay::of(role, &indicator.labels, values.iter().map(Value::kind)),
         values: values
-            .into_iter()
+            .iter()
             .map(|value| WatchedValue { kind: value.kind().to_string(), value: value.to_string() })
             .collect(),
         unmatched,

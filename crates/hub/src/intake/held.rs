@@ -1,6 +1,6 @@
 //! What a group holds of an object already, and what follows for the same object coming in again.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use shieldwall_exchange::stix::{self, Code, Object};
 use shieldwall_ledger::reading::{ObjectQuery, ReadError, Reading, VersionFilter};
@@ -62,9 +62,9 @@ pub(crate) fn held(
 
 /// The objects of one body as they pass the desk, for those that come twice in it.
 #[derive(Default)]
-pub(super) struct Passed<'p> {
-    versions: BTreeMap<(&'p str, Timestamp), &'p [u8]>,
-    revoked: BTreeMap<&'p str, Timestamp>,
+pub(super) struct Passed {
+    versions: HashMap<(String, Timestamp), Vec<u8>>,
+    revoked: HashMap<String, Timestamp>,
 }
 
 const CONFLICT: Standing = Standing::Refused(
@@ -84,17 +84,18 @@ const RECALLED: Standing = Standing::Refused(
 );
 const OTHERS: Standing = Standing::Refused("id", "stix.owner.other", super::OTHERS);
 
-impl<'p> Passed<'p> {
+impl Passed {
     /// What becomes of an object of `member`, and remembers it.
     pub(super) fn judge(
         &mut self,
-        object: &'p Object,
-        bytes: &'p [u8],
+        object: &Object,
+        bytes: &[u8],
         held: Option<&Held>,
         member: MemberId,
         by_id: bool,
     ) -> Standing {
         let (id, version) = (object.id.as_str(), object.version);
+        let this = (id.to_owned(), version);
         if let Some(held) = held {
             let before = held.bytes.as_deref().filter(|_| held.this_version);
             if held.owner != Some(member) {
@@ -112,16 +113,16 @@ impl<'p> Passed<'p> {
                 return if by_id { Standing::Repeated(None) } else { repeated(object, before, bytes) };
             }
         }
-        if let Some(before) = self.versions.get(&(id, version)) {
+        if let Some(before) = self.versions.get(&this) {
             return repeated(object, Some(before), bytes);
         }
         let revoked = self.revoked.get(id).copied().max(held.and_then(|held| held.revoked));
         if revoked.is_some_and(|revoked| version > revoked) {
             return REVOKED;
         }
-        self.versions.insert((id, version), bytes);
+        self.versions.insert(this, bytes.to_vec());
         if object.revoked {
-            self.revoked.insert(id, version);
+            self.revoked.insert(id.to_owned(), version);
         }
         Standing::New
     }

@@ -245,10 +245,10 @@ fn outcome(t: Texts, look: &Look, report: &Report, done: bool) -> Outcome {
     let Look { form, good, .. } = look;
     let cut = good.iter().filter(|(_, good)| good.cut).count();
     let shared = good.iter().take(ROWS_MAX).map(|(_, good)| SharedRow {
-        is_value: is_value(&good.object.title),
-        name: good.object.title.clone(),
-        object_type: t.object_type(good.object.object_type()),
-        tlp: t.tlp(good.object.tlp.map(Tlp::as_str)),
+        is_value: is_value(&good.object().title),
+        name: good.object().title.clone(),
+        object_type: t.object_type(good.object().object_type()),
+        tlp: t.tlp(good.object().tlp.map(Tlp::as_str)),
         revises: good.revises,
     });
     let rows = |list: &[Refused]| list.iter().take(ROWS_MAX).map(|one| refusal(t, one)).collect::<Vec<_>>();
@@ -272,7 +272,7 @@ fn outcome(t: Texts, look: &Look, report: &Report, done: bool) -> Outcome {
         refusals: rows(&report.refused),
         refusals_more: more(report.refused.len(), ROWS_MAX),
         remarks: rows(&report.warnings),
-        meanings: meanings(t, good.iter().map(|(_, good)| good.object.tlp.map(Tlp::as_str))),
+        meanings: meanings(t, good.iter().map(|(_, good)| good.object().tlp.map(Tlp::as_str))),
     }
 }
 

@@ -8,7 +8,7 @@ use shieldwall_model::limits::ENVELOPE_OBJECTS_MAX;
 use shieldwall_model::time::Timestamp;
 
 use super::{ReadError, Reading, covered, groups_json, json_of, limited};
-use crate::views::{EdgeRecord, OBJECT_COLUMNS, ObjectRecord, edge_from, object_from};
+use crate::views::{EDGES, EdgeRecord, OBJECT_COLUMNS, ObjectRecord, edge_from, object_from};
 
 /// Which versions of an object are wanted (TAXII 2.1 section 3.4.1, `match[version]`). All that is set is joined by OR.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -310,16 +310,11 @@ impl Reading<'_> {
     ) -> Result<Visible<Vec<EdgeRecord>>, ReadError> {
         let (_, asked) = limited(limit, ENVELOPE_OBJECTS_MAX);
         let connection = self.loan.connection()?;
-        let mut statement = connection.prepare_cached(
-            "SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
-             JOIN edges e ON e.grp = g.grp AND e.source = ?1
-             WHERE g.uuid IN (SELECT unhex(value) FROM json_each(?2))
-             UNION
-             SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
-             JOIN edges e ON e.grp = g.grp AND e.target = ?1
-             WHERE g.uuid IN (SELECT unhex(value) FROM json_each(?2))
-             ORDER BY 2, 3, 4, 5, 1 LIMIT ?3",
-        )?;
+        let mut statement = connection.prepare_cached(&format!(
+            "WITH seen AS MATERIALIZED
+             (SELECT grp FROM groups WHERE uuid IN (SELECT unhex(value) FROM json_each(?2)))
+             {EDGES} ORDER BY 2, 3, 4, 5, 1 LIMIT ?3"
+        ))?;
         let rows = statement.query_map(params![id, groups_json(scope), asked - 1], edge_from)?;
         Ok(Visible::under(scope, rows.collect::<Result<_, _>>()?))
     }
@@ -342,10 +337,11 @@ impl Reading<'_> {
         let mut statement = connection.prepare_cached(
             "WITH seen AS MATERIALIZED (SELECT grp FROM groups WHERE uuid IN (SELECT unhex(value) FROM json_each(?1)))
              SELECT DISTINCT source FROM (
-               SELECT e.source FROM seen CROSS JOIN edges e ON e.grp = seen.grp AND e.target = ?2 WHERE e.label = ?3
-               AND EXISTS (SELECT 1 FROM objects o WHERE o.id = e.source AND o.grp IN (SELECT grp FROM seen)
-                           AND o.latest = 1 AND o.withdrawn = 0 AND o.revoked = 0)
-               AND EXISTS (SELECT 1 FROM objects o WHERE o.id = e.via AND o.grp = e.grp
+               SELECT coalesce(e.source, v.id) AS source FROM seen
+               CROSS JOIN edges e ON e.grp = seen.grp AND e.target = ?2 CROSS JOIN objects v ON v.row = e.object
+               WHERE e.label = ?3 AND v.latest = 1 AND v.withdrawn = 0 AND v.revoked = 0
+               AND EXISTS (SELECT 1 FROM objects o WHERE o.id = coalesce(e.source, v.id)
+                           AND o.grp IN (SELECT grp FROM seen)
                            AND o.latest = 1 AND o.withdrawn = 0 AND o.revoked = 0)
                LIMIT ?4) ORDER BY source",
         )?;

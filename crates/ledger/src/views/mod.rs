@@ -7,7 +7,7 @@
 mod postings;
 mod rows;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use shieldwall_model::id::{GroupId, MemberId};
@@ -16,16 +16,18 @@ use shieldwall_model::time::Timestamp;
 pub use self::postings::Key;
 pub(crate) use self::postings::family;
 pub use self::rows::{Document, Edge, EdgeRecord, ObjectRecord, ObjectRow};
-pub(crate) use self::rows::{OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from};
+pub(crate) use self::rows::{EDGES, OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from};
 use crate::entry::Entry;
 
 /// Version of the layout of `views.db`. Another one on disk is rebuilt.
-pub(crate) const VIEWS_SCHEMA: i64 = 2;
+pub(crate) const VIEWS_SCHEMA: i64 = 3;
 
 /// The tables of `views.db`.
 ///
 /// `groups` numbers the groups in the order they were first put; `objects.position` is where the bytes lie in the
-/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `keys` holds what objects
+/// ledger; `objects.withdrawn` is 1 for what was taken back and 2 for the version that says so. `edges.object` is the row
+/// of the version that says so; an edge without a source starts at that object itself, so that an index by ids, which
+/// come at random, is needed for relationships alone. `keys` holds what objects
 /// in use are found by (see [`Key`]), `prefixes` the lengths of networks a group has ever held, so that looking for the
 /// networks around an address takes as many look-ups as there are lengths in use. Words are in a database of their own,
 /// `texts.db`.
@@ -51,11 +53,12 @@ pub(crate) const SCHEMA: &str = "
         grp INTEGER NOT NULL, family INTEGER NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (grp, family, length)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE edges (
-        grp INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, label TEXT NOT NULL, via TEXT NOT NULL,
-        sequence INTEGER NOT NULL, PRIMARY KEY (grp, source, target, label, via)
-    ) STRICT, WITHOUT ROWID;
+        edge INTEGER PRIMARY KEY, object INTEGER NOT NULL, grp INTEGER NOT NULL, source TEXT, target TEXT NOT NULL,
+        label TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX edges_object ON edges (object);
+    CREATE INDEX edges_source ON edges (grp, source) WHERE source IS NOT NULL;
     CREATE INDEX edges_target ON edges (grp, target);
-    CREATE INDEX edges_via ON edges (grp, via) WHERE via <> source;
     CREATE TABLE documents (
         row INTEGER PRIMARY KEY, collection TEXT NOT NULL, grp INTEGER NOT NULL, key TEXT NOT NULL,
         sort INTEGER NOT NULL, changed INTEGER NOT NULL, body BLOB NOT NULL
@@ -64,6 +67,10 @@ pub(crate) const SCHEMA: &str = "
     CREATE INDEX documents_sort ON documents (collection, grp, sort, key);
     CREATE INDEX documents_changed ON documents (collection, grp, changed, key);
 ";
+
+const INSERT: &str = "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
+    owner, name, marking, revoked, withdrawn, first, latest)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)";
 
 /// Why a view could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -94,11 +101,22 @@ pub struct Views<'a> {
     entry: Option<&'a Entry>,
     /// The number of the group asked for last.
     numbered: Cell<Option<(GroupId, i64)>>,
+    /// Of the entry's own group, the object asked for last, if the group has nothing of it.
+    absent: RefCell<Option<String>>,
+}
+
+/// A version of an object that was just put.
+#[derive(Clone, Copy, Debug)]
+pub struct Put {
+    group: i64,
+    row: i64,
+    /// Whether it is the only version of its object, and so the latest.
+    alone: bool,
 }
 
 impl<'a> Views<'a> {
     pub(crate) fn new(connection: &'a Connection, entry: Option<&'a Entry>) -> Self {
-        Self { connection, entry, numbered: Cell::new(None) }
+        Self { connection, entry, numbered: Cell::new(None), absent: RefCell::new(None) }
     }
 
     fn entry(&self) -> Result<&'a Entry, ViewsError> {
@@ -106,12 +124,12 @@ impl<'a> Views<'a> {
     }
 
     /// Indexes the object that is the body of the entry being folded, for that entry's group. Whose it is, when it
-    /// was added and where its bytes lie are taken from the entry. False, and nothing changed, when the group has this
+    /// was added and where its bytes lie are taken from the entry. `None`, and nothing changed, when the group has this
     /// version already; a version that was withdrawn is in use again, as of this entry.
     ///
     /// # Errors
     /// [`ViewsError`].
-    pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
+    pub fn put_object(&mut self, object: &ObjectRow<'_>) -> Result<Option<Put>, ViewsError> {
         let owner = self.entry()?.author.member;
         self.put_object_of(object, owner)
     }
@@ -124,12 +142,12 @@ impl<'a> Views<'a> {
         &mut self,
         object: &ObjectRow<'_>,
         owner: Option<MemberId>,
-    ) -> Result<bool, ViewsError> {
-        let Some((group, _, alone)) = self.put_row(object, owner, 0)? else { return Ok(false) };
-        if !alone {
-            self.rank(group, object)?;
+    ) -> Result<Option<Put>, ViewsError> {
+        let Some(put) = self.put_row(object, owner, 0)? else { return Ok(None) };
+        if !put.alone {
+            self.rank(put.group, object)?;
         }
-        Ok(true)
+        Ok(Some(put))
     }
 
     /// Indexes the version that says that an object of the group was taken back: the latest one, and withdrawn like the
@@ -139,7 +157,7 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn put_revocation(&mut self, object: &ObjectRow<'_>) -> Result<bool, ViewsError> {
-        let Some((group, row, _)) = self.put_row(object, self.entry()?.author.member, 2)? else {
+        let Some(Put { group, row, .. }) = self.put_row(object, self.entry()?.author.member, 2)? else {
             return Ok(false);
         };
         self.connection
@@ -148,32 +166,26 @@ impl<'a> Views<'a> {
         Ok(true)
     }
 
-    /// The group's number, the row that was put, and whether it is the object's only one; `None` when the version is there already.
+    /// Puts a version; `None` when it is there already.
     fn put_row(
         &self,
         object: &ObjectRow<'_>,
         owner: Option<MemberId>,
         withdrawn: i64,
-    ) -> Result<Option<(i64, i64, bool)>, ViewsError> {
+    ) -> Result<Option<Put>, ViewsError> {
         let entry = self.entry()?;
         let group = self.number(entry.group)?;
         // Nearly every object is new: it is its own first and latest version, and nothing need be ranked.
-        let new: bool = self
-            .connection
-            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM objects WHERE grp = ?1 AND id = ?2)")?
-            .query_row(params![group, object.id], |row| row.get(0))?;
+        let new = match self.absent.take() {
+            Some(id) if id == object.id => true,
+            _ => self
+                .connection
+                .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM objects WHERE grp = ?1 AND id = ?2)")?
+                .query_row(params![group, object.id], |row| row.get(0))?,
+        };
         let alone = new && withdrawn == 0;
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
-             owner, name, marking, revoked, withdrawn, first, latest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
-             ON CONFLICT (grp, id, version) DO UPDATE SET sequence = ?2, position = ?3, added = ?4, spec_version = ?8,
-             created_by = ?9, name = ?11, marking = ?12, revoked = ?13, withdrawn = ?14
-             WHERE withdrawn <> 0 AND ?14 = 0
-             RETURNING row",
-        )?;
-        let row = statement.query_row(
-            params![
+        let owner = owner.map(|member| member.uuid().into_bytes());
+        let values = params![
                 group,
                 entry.sequence,
                 entry.position,
@@ -183,16 +195,27 @@ impl<'a> Views<'a> {
                 object.version.as_micros(),
                 object.spec_version,
                 object.created_by,
-                owner.map(|member| member.uuid().into_bytes()),
+                owner,
                 object.name,
                 object.marking.map(marking_rank),
                 object.revoked,
                 withdrawn,
                 alone,
-            ],
-            |row| row.get(0),
-        );
-        Ok(row.optional()?.map(|row| (group, row, alone)))
+        ];
+        if alone {
+            // Without a clause for conflicts, or one that returns: either makes of the statement a savepoint, before which
+            // the full-text index is written out.
+            self.connection.prepare_cached(INSERT)?.execute(values)?;
+            return Ok(Some(Put { group, row: self.connection.last_insert_rowid(), alone }));
+        }
+        let mut statement = self.connection.prepare_cached(&format!(
+            "{INSERT} ON CONFLICT (grp, id, version) DO UPDATE SET sequence = ?2, position = ?3, added = ?4,
+             spec_version = ?8, created_by = ?9, name = ?11, marking = ?12, revoked = ?13, withdrawn = ?14
+             WHERE withdrawn <> 0 AND ?14 = 0
+             RETURNING row"
+        ))?;
+        let row = statement.query_row(values, |row| row.get(0));
+        Ok(row.optional()?.map(|row| Put { group, row, alone }))
     }
 
     /// Keeps the first and latest flags.
@@ -228,11 +251,15 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn latest_object(&self, group: GroupId, id: &str) -> Result<Option<ObjectRecord>, ViewsError> {
+        // Withdrawn versions keep `latest`, so where there is none there is no version at all.
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {OBJECT_COLUMNS} FROM objects o JOIN groups g ON g.grp = o.grp
              WHERE g.uuid = ?1 AND o.id = ?2 AND o.latest = 1"
         ))?;
-        Ok(statement.query_row(params![group.uuid().into_bytes(), id], object_from).optional()?)
+        let found = statement.query_row(params![group.uuid().into_bytes(), id], object_from).optional()?;
+        let absent = found.is_none() && self.entry.is_some_and(|entry| entry.group == group);
+        *self.absent.borrow_mut() = absent.then(|| id.to_owned());
+        Ok(found)
     }
 
     /// Marks every version of an object in a group as revoked: still served, but no longer advice. True if it was there.
@@ -309,19 +336,16 @@ impl<'a> Views<'a> {
         Ok(changed > 0)
     }
 
-    /// Puts a connection into the group of the entry being folded; the same one again changes nothing.
+    /// Puts a connection that the version just put says.
     ///
     /// # Errors
     /// [`ViewsError`].
-    pub fn put_edge(&mut self, edge: &Edge<'_>) -> Result<(), ViewsError> {
-        let entry = self.entry()?;
-        let group = self.number(entry.group)?;
+    pub fn put_edge(&mut self, put: Put, edge: &Edge<'_>) -> Result<(), ViewsError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO edges (grp, source, target, label, via, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT DO NOTHING",
+                "INSERT INTO edges (object, grp, source, target, label) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![group, edge.source, edge.target, edge.label, edge.via, entry.sequence])?;
+            .execute(params![put.row, put.group, edge.source, edge.target, edge.label])?;
         Ok(())
     }
 
@@ -332,12 +356,11 @@ impl<'a> Views<'a> {
     pub fn delete_edges(&mut self, group: GroupId, via: &str) -> Result<(), ViewsError> {
         self.entry()?;
         let group = self.number(group)?;
-        // What an object refers to by itself starts at it; what a relationship says is found by its own index.
-        for condition in ["source = ?2 AND via = ?2", "via = ?2 AND via <> source"] {
-            self.connection
-                .prepare_cached(&format!("DELETE FROM edges WHERE grp = ?1 AND {condition}"))?
-                .execute(params![group, via])?;
-        }
+        self.connection
+            .prepare_cached(
+                "DELETE FROM edges WHERE object IN (SELECT row FROM objects WHERE grp = ?1 AND id = ?2)",
+            )?
+            .execute(params![group, via])?;
         Ok(())
     }
 
@@ -346,16 +369,10 @@ impl<'a> Views<'a> {
     /// # Errors
     /// [`ViewsError`].
     pub fn edges(&self, group: GroupId, id: &str) -> Result<Vec<EdgeRecord>, ViewsError> {
-        let mut statement = self.connection.prepare_cached(
-            // Two look-ups, one an index: a single one with OR and this order scans the whole group.
-            "SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
-             JOIN edges e ON e.grp = g.grp AND e.source = ?2 WHERE g.uuid = ?1
-             UNION
-             SELECT g.uuid, e.source, e.target, e.label, e.via, e.sequence FROM groups g
-             JOIN edges e ON e.grp = g.grp AND e.target = ?2 WHERE g.uuid = ?1
-             ORDER BY 2, 3, 4, 5",
-        )?;
-        let rows = statement.query_map(params![group.uuid().into_bytes(), id], edge_from)?;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "WITH seen AS MATERIALIZED (SELECT grp FROM groups WHERE uuid = ?2) {EDGES} ORDER BY 2, 3, 4, 5"
+        ))?;
+        let rows = statement.query_map(params![id, group.uuid().into_bytes()], edge_from)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -15,10 +15,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use rusqlite::{OptionalExtension as _, params};
-use shieldwall_model::time::Timestamp;
+use rusqlite::params;
 
-use super::{Views, ViewsError};
+use super::{Put, Views, ViewsError};
 
 /// What an object is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,22 +108,21 @@ fn spell_ip(word: &mut String, ip: IpAddr) {
 }
 
 impl Views<'_> {
-    /// Keeps what a version of an object holds, in the group of the entry being folded, if it is the one in use. Call it
-    /// for a version that [`put_object`](Self::put_object) has just put; what the one before it held is gone by then.
+    /// Keeps what a version of an object that was just put holds, if it is the one in use; what the one before it held
+    /// is gone by then.
     ///
     /// # Errors
     /// [`ViewsError`].
-    pub fn put_keys(&mut self, id: &str, version: Timestamp, keys: &[Key]) -> Result<(), ViewsError> {
-        let group = self.number(self.entry()?.group)?;
-        let row: Option<i64> = self
-            .connection
-            .prepare_cached(
-                "SELECT row FROM objects
-                 WHERE grp = ?1 AND id = ?2 AND version = ?3 AND latest = 1 AND withdrawn = 0",
-            )?
-            .query_row(params![group, id, version.as_micros()], |row| row.get(0))
-            .optional()?;
-        let Some(row) = row.filter(|_| !keys.is_empty()) else { return Ok(()) };
+    pub fn put_keys(&mut self, put: Put, keys: &[Key]) -> Result<(), ViewsError> {
+        let Put { group, row, alone } = put;
+        let in_use = alone
+            || self
+                .connection
+                .prepare_cached("SELECT latest = 1 AND withdrawn = 0 FROM objects WHERE row = ?1")?
+                .query_row(params![row], |row| row.get(0))?;
+        if !in_use || keys.is_empty() {
+            return Ok(());
+        }
         let words: Vec<String> = keys.iter().map(|key| key.word(group)).collect();
         self.connection
             .prepare_cached("INSERT INTO keys (rowid, held) VALUES (?1, ?2)")?

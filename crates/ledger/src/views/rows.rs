@@ -65,14 +65,12 @@ pub struct ObjectRecord {
 /// A connection between two objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge<'a> {
-    /// The id it starts at.
-    pub source: &'a str,
+    /// The id it starts at, if not the object that says so.
+    pub source: Option<&'a str>,
     /// The id it leads to.
     pub target: &'a str,
     /// What it says, such as `indicates` or `created_by_ref`.
     pub label: &'a str,
-    /// The object that says so: a relationship's id, or `source` itself for an embedded reference.
-    pub via: &'a str,
 }
 
 /// A connection as the views hold it.
@@ -106,6 +104,20 @@ pub struct Document {
     /// Its bytes.
     pub body: Vec<u8>,
 }
+
+/// The connections of the object `?1` in the groups `seen` (by `grp`), as [`edge_from`] reads them: those it says of
+/// itself, those others say of it, and those that lead to it. One look-up each, by an index each.
+pub(crate) const EDGES: &str = "
+    SELECT g.uuid, o.id, e.target, e.label, o.id, o.sequence FROM seen CROSS JOIN groups g ON g.grp = seen.grp
+    CROSS JOIN objects o ON o.id = ?1 AND o.grp = seen.grp CROSS JOIN edges e ON e.object = o.row
+    WHERE e.source IS NULL
+    UNION
+    SELECT g.uuid, e.source, e.target, e.label, o.id, o.sequence FROM seen CROSS JOIN groups g ON g.grp = seen.grp
+    CROSS JOIN edges e ON e.grp = seen.grp AND e.source = ?1 CROSS JOIN objects o ON o.row = e.object
+    UNION
+    SELECT g.uuid, coalesce(e.source, o.id), e.target, e.label, o.id, o.sequence
+    FROM seen CROSS JOIN groups g ON g.grp = seen.grp
+    CROSS JOIN edges e ON e.grp = seen.grp AND e.target = ?1 CROSS JOIN objects o ON o.row = e.object";
 
 /// The columns [`object_from`] reads, of `objects AS o` joined to `groups AS g`.
 pub(crate) const OBJECT_COLUMNS: &str =

@@ -181,7 +181,8 @@ impl Fold for TestFold {
         let body = entry.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
         let parts: Vec<&str> = body.split('|').collect();
         match (entry.kind.as_str(), parts.as_slice()) {
-            ("object" | "revocation", [object_type, id, version, spec, name, to]) => {
+            // `type|id|version seconds|spec version|name|points to|keys`, keys set apart by blanks, and only if it has any.
+            ("object" | "revocation", [object_type, id, version, spec, name, to, keys @ ..]) => {
                 let row = ObjectRow {
                     id,
                     object_type,
@@ -194,11 +195,14 @@ impl Fold for TestFold {
                 };
                 if row.revoked {
                     views.put_revocation(&row)?;
-                } else {
-                    views.put_object(&row)?;
-                }
-                if !to.is_empty() {
-                    views.put_edge(&Edge { source: id, target: to, label: "points-to", via: id })?;
+                } else if let Some(put) = views.put_object(&row)? {
+                    if let Some(keys) = keys.first() {
+                        let keys: Vec<Key> = keys.split_whitespace().map(key).collect();
+                        views.put_keys(put, &keys)?;
+                    }
+                    if !to.is_empty() {
+                        views.put_edge(put, &Edge { source: None, target: to, label: "points-to" })?;
+                    }
                 }
             }
             ("withdraw-versions", [id, versions @ ..]) => {
@@ -211,12 +215,6 @@ impl Fold for TestFold {
             ("withdraw", [id]) => {
                 views.withdraw(entry.group, id)?;
                 views.delete_edges(entry.group, id)?;
-            }
-            // `id|version seconds|keys`, keys set apart by blanks: an address, a network, or a word.
-            ("hold", [id, version, keys]) => {
-                let version = Timestamp::from_micros(version.parse::<i64>().unwrap() * 1_000_000);
-                let keys: Vec<Key> = keys.split_whitespace().map(key).collect();
-                views.put_keys(id, version, &keys)?;
             }
             ("revoke", [id]) => {
                 views.mark_revoked(entry.group, id)?;

@@ -4,8 +4,8 @@ use shieldwall_model::limits::{PATTERN_REPEATED_MAX, PATTERN_STEPS_MAX};
 use shieldwall_model::time::Timestamp;
 
 use super::check::Tree;
-use super::parser::{Observation as Expression, Pattern, Qualifier};
 use super::solve::{Plan, Span};
+use super::tree::{Observation as Expression, Pattern, Qualifier};
 use crate::observed::Observation;
 
 /// Why a valid pattern was not evaluated.

@@ -1,6 +1,6 @@
 //! Taking the exact values out of a pattern's tree.
 
-use super::parser::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
+use super::tree::{Comparison, Literal, ObjectPath, Observation, Operator, Pattern, Qualifier, Step, Test};
 use super::{PatternError, Value};
 use crate::value::Kind;
 
