@@ -67,6 +67,15 @@ pub(crate) struct Asked {
     pub(crate) beyond_ascii: Vec<u32>,
 }
 
+/// What comes of meeting a literal; each with the bits of [`found`] that it wants.
+#[derive(Debug, Default)]
+pub(crate) struct Follows {
+    /// Rules that wake.
+    pub(crate) rules: Vec<(u32, u32)>,
+    /// Lists of which it is one.
+    pub(crate) lists: Vec<(u32, u32)>,
+}
+
 /// A rule of a program.
 #[derive(Debug)]
 pub(crate) struct Planned {
@@ -83,8 +92,10 @@ pub(crate) struct Program {
     pub(crate) wholes: Vec<std::collections::HashMap<String, CompiledDetection>>,
     /// By field number; none where nothing is asked.
     asked: Vec<Option<Box<Asked>>>,
-    /// By literal: the rules it wakes, with the bits of [`found`] each wants.
-    pub(crate) wakes: Vec<Vec<(u32, u32)>>,
+    /// By literal: what comes of meeting it.
+    pub(crate) follows: Vec<Follows>,
+    /// Lists of literals in all.
+    pub(crate) lists: usize,
     /// Rules that every event wakes.
     pub(crate) always: Vec<u32>,
     /// Literals in all.
@@ -111,7 +122,7 @@ impl Program {
     /// Bytes its tables take.
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.asked.iter().flatten().filter_map(|asked| asked.scanner.as_ref()).map(Scanner::bytes);
-        tables.sum::<usize>() + self.items.len() * size_of::<Item>() + self.wakes.len() * size_of::<Vec<u32>>()
+        tables.sum::<usize>() + self.items.len() * size_of::<Item>() + self.follows.len() * size_of::<Follows>()
     }
 }
 
@@ -142,6 +153,9 @@ type Share = f64;
 const PRESENT_SHARE: Share = 0.7;
 /// Share of events where a field is one certain number.
 const NUMBER_SHARE: Share = 0.05;
+
+/// Alternatives from which on a list is made of them.
+const LISTED_MIN: usize = 4;
 
 /// What a rule requires: one of some gates; nothing where it requires nothing that can be told.
 type Required = Option<(Share, Vec<Gate>)>;
@@ -260,7 +274,7 @@ impl<'f> Maker<'f> {
         };
         let required: Vec<Required> = self.rules.iter().map(|rule| self.required(&rule.tree, &mark)).collect();
         let mut asked: Vec<Option<Box<Asked>>> = (0..self.by_field.len()).map(|_| None).collect();
-        let mut wakes = vec![Vec::new(); literals as usize];
+        let mut follows: Vec<Follows> = (0..literals).map(|_| Follows::default()).collect();
         let mut always = Vec::new();
         let mut slot = |field: Field, change: &mut dyn FnMut(&mut Asked)| {
             if let Some(place) = asked.get_mut(field as usize) {
@@ -274,9 +288,9 @@ impl<'f> Maker<'f> {
             };
             for gate in gates {
                 if let Gate::Mark((literal, how)) | Gate::AsciiMark(_, (literal, how)) = gate
-                    && let Some(list) = wakes.get_mut(literal as usize)
+                    && let Some(follows) = follows.get_mut(literal as usize)
                 {
-                    list.push((rule, how));
+                    follows.rules.push((rule, how));
                 }
                 match gate {
                     Gate::Mark(_) => {}
@@ -302,12 +316,16 @@ impl<'f> Maker<'f> {
             }
         }
         let Self { by_field, items, wholes, mut rules, .. } = self;
+        let mut lists = 0;
         let items: Vec<Item> = items
             .into_iter()
             .map(|(field, exists, matcher, test, needs)| Item {
                 field,
                 exists,
-                test: test.map(|test| test.map(&mut |literal| mark(&by_field, field, &literal))),
+                test: test.map(|test| {
+                    let test = test.map(&mut |literal| mark(&by_field, field, &literal));
+                    listed(test, &mut follows, &mut lists)
+                }),
                 needs: needs.map(|needs| Wanted {
                     marks: needs.literals.iter().map(|literal| mark(&by_field, field, literal)).collect(),
                     ascii_only: needs.ascii_only,
@@ -318,7 +336,7 @@ impl<'f> Maker<'f> {
         for rule in &mut rules {
             order(&mut rule.tree, &items);
         }
-        Program { rules, items, wholes, asked, wakes, always, literals: literals as usize }
+        Program { rules, items, wholes, asked, follows, lists: lists as usize, always, literals: literals as usize }
     }
 
     /// Counts in how many rules each literal stands.
@@ -431,7 +449,7 @@ impl Literals {
 
 fn each_literal<'t>(test: &'t Test<Literal>, take: &mut impl FnMut(&'t Literal)) {
     match test {
-        Test::Always(_) | Test::Empty => {}
+        Test::Always(_) | Test::Empty | Test::Listed(_) => {}
         Test::Literal(literal) => take(literal),
         Test::Any(tests) | Test::All(tests) => tests.iter().for_each(|test| each_literal(test, take)),
         Test::Not(test) => each_literal(test, take),
@@ -446,6 +464,30 @@ fn items_of(tree: &Node, take: &mut impl FnMut(u32)) {
             parts.iter().for_each(|part| items_of(part, take));
         }
         Node::Not(part) => items_of(part, take),
+    }
+}
+
+/// Makes lists of many alternatives, so that meeting one of them answers for all.
+fn listed(test: Test<Mark>, follows: &mut [Follows], lists: &mut u32) -> Test<Mark> {
+    let mut inner = |tests: Vec<_>| tests.into_iter().map(|test| listed(test, follows, lists)).collect();
+    match test {
+        Test::Any(tests) => {
+            let marks: Vec<Mark> =
+                tests.iter().filter_map(|test| if let Test::Literal(mark) = test { Some(*mark) } else { None }).collect();
+            if marks.len() < LISTED_MIN || marks.len() != tests.len() {
+                return Test::Any(inner(tests));
+            }
+            for (literal, how) in marks {
+                if let Some(follows) = follows.get_mut(literal as usize) {
+                    follows.lists.push((*lists, how));
+                }
+            }
+            *lists += 1;
+            Test::Listed(*lists - 1)
+        }
+        Test::All(tests) => Test::All(inner(tests)),
+        Test::Not(test) => Test::Not(Box::new(listed(*test, follows, lists))),
+        other => other,
     }
 }
 

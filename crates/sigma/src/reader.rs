@@ -414,6 +414,8 @@ struct Bench {
     event: u32,
     /// By literal: how it stands in the event.
     met: Vec<u32>,
+    /// By list of literals: whether one of it was met.
+    lists: Vec<u32>,
     /// By rule: whether it woke.
     woken: Vec<u32>,
     /// By item: its answer.
@@ -429,6 +431,7 @@ impl Bench {
         Self {
             event: 0,
             met: vec![0; program.literals],
+            lists: vec![0; program.lists],
             woken: vec![0; program.rules.len()],
             answers: vec![0; program.items.len()],
             awake: Vec::new(),
@@ -451,6 +454,7 @@ impl Bench {
         if self.event == STAMPS {
             self.event = 1;
             self.met.fill(0);
+            self.lists.fill(0);
             self.woken.fill(0);
             self.answers.fill(0);
         }
@@ -520,7 +524,7 @@ impl Bench {
         } else {
             self.folded.extend_from_slice(text.to_lowercase().as_bytes());
         }
-        let Self { event, met, woken, awake, folded, .. } = self;
+        let Self { event, met, lists, woken, awake, folded, .. } = self;
         let (event, first) = (*event, asked.first as usize);
         scanner.scan(folded, &mut |literal, how| {
             let literal = first + literal;
@@ -530,9 +534,17 @@ impl Bench {
                 return;
             }
             *stamp = event << STAMP_BITS | before | how;
-            for (rule, wanted) in program.wakes.get(literal).into_iter().flatten() {
+            let Some(follows) = program.follows.get(literal) else { return };
+            for (rule, wanted) in &follows.rules {
                 if how & wanted != 0 {
                     wake(woken, awake, event, *rule);
+                }
+            }
+            for (list, wanted) in &follows.lists {
+                if how & wanted != 0
+                    && let Some(stamp) = lists.get_mut(*list as usize)
+                {
+                    *stamp = event;
                 }
             }
         });
@@ -603,6 +615,7 @@ impl Bench {
             Test::Always(truth) => *truth,
             Test::Empty => empty,
             Test::Literal(mark) => self.is_met(*mark),
+            Test::Listed(list) => self.lists.get(*list as usize) == Some(&self.event),
             Test::Any(tests) => tests.iter().any(|test| self.passes(test, empty)),
             Test::All(tests) => tests.iter().all(|test| self.passes(test, empty)),
             Test::Not(test) => !self.passes(test, empty),
