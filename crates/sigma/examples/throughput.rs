@@ -80,6 +80,14 @@ fn main() -> Outcome {
             *slot = slot.min(seconds);
         }
     });
+    if std::env::var("HIST").is_ok() {
+        let mut counts: Vec<_> = rules.list().iter().zip(reader.costs()).map(|(rule, cost)| (cost.matched, cost.evaluated, &rule.title)).collect();
+        counts.sort();
+        for one in counts.iter().rev().take(14) { println!("{one:?}"); }
+        counts.sort_by_key(|one| one.1);
+        for one in counts.iter().rev().take(20) { println!("{one:?}"); }
+        return Ok(());
+    }
     if let Ok(only) = std::env::var("ONLY") {
         for _ in 0..30 {
             let t = time(|| {

@@ -96,6 +96,12 @@ pub(crate) struct Program {
     pub(crate) follows: Vec<Follows>,
     /// Lists of literals in all.
     pub(crate) lists: usize,
+    /// Words of rules without fields, looked for in the whole event.
+    pub(crate) words: Option<Scanner>,
+    /// By word: the rules it wakes.
+    pub(crate) woken_by: Vec<Vec<u32>>,
+    /// Rules that any word wakes which cannot be looked for.
+    pub(crate) wordy: Vec<u32>,
     /// Rules that every event wakes.
     pub(crate) always: Vec<u32>,
     /// Literals in all.
@@ -144,6 +150,8 @@ enum Gate {
     AsciiMark(Field, Mark),
     Number(Field, i64),
     Present(Field),
+    /// A piece of a word that stands somewhere in the event, however that is written.
+    Word(Box<str>),
 }
 
 /// How often a gate made of these may be met, as a share of events: rough, and only used to choose between gates.
@@ -159,6 +167,16 @@ const LISTED_MIN: usize = 4;
 
 /// What a rule requires: one of some gates; nothing where it requires nothing that can be told.
 type Required = Option<(Share, Vec<Gate>)>;
+
+/// The longest piece of a word that JSON never writes otherwise than as it is, unless it writes `\u`.
+fn longest_plain(word: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii() && !c.is_ascii_control() && !matches!(c, '"' | '\\' | '/');
+    let piece = word.split(|c| !plain(c)).max_by_key(|piece| piece.len())?;
+    (piece.len() >= WORD_BYTES_MIN).then_some(piece)
+}
+
+/// Shortest piece of a word that is looked for.
+const WORD_BYTES_MIN: usize = 3;
 
 /// Everything that is said of one field's literals while a program is made.
 #[derive(Default)]
@@ -276,6 +294,7 @@ impl<'f> Maker<'f> {
         let mut asked: Vec<Option<Box<Asked>>> = (0..self.by_field.len()).map(|_| None).collect();
         let mut follows: Vec<Follows> = (0..literals).map(|_| Follows::default()).collect();
         let mut always = Vec::new();
+        let mut words: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         let mut slot = |field: Field, change: &mut dyn FnMut(&mut Asked)| {
             if let Some(place) = asked.get_mut(field as usize) {
                 change(place.get_or_insert_default());
@@ -293,6 +312,7 @@ impl<'f> Maker<'f> {
                     follows.rules.push((rule, how));
                 }
                 match gate {
+                    Gate::Word(word) => words.entry(word).or_default().push(rule),
                     Gate::Mark(_) => {}
                     Gate::AsciiMark(field, _) => slot(field, &mut |asked| asked.beyond_ascii.push(rule)),
                     Gate::Number(field, number) => {
@@ -315,6 +335,14 @@ impl<'f> Maker<'f> {
                 }
             }
         }
+        let mut wordy: Vec<u32> = words.values().flatten().copied().collect();
+        wordy.sort_unstable();
+        wordy.dedup();
+        let (word_list, woken_by): (Vec<_>, Vec<_>) = words.into_iter().unzip();
+        let words = if word_list.is_empty() { None } else { Scanner::new(&word_list).ok() };
+        if words.is_none() {
+            always.extend(wordy.iter().copied());
+        }
         let Self { by_field, items, wholes, mut rules, .. } = self;
         let mut lists = 0;
         let items: Vec<Item> = items
@@ -336,7 +364,8 @@ impl<'f> Maker<'f> {
         for rule in &mut rules {
             order(&mut rule.tree, &items);
         }
-        Program { rules, items, wholes, asked, follows, lists: lists as usize, always, literals: literals as usize }
+        let (lists, literals) = (lists as usize, literals as usize);
+        Program { rules, items, wholes, asked, follows, lists, words, woken_by, wordy, always, literals }
     }
 
     /// Counts in how many rules each literal stands.
@@ -368,7 +397,8 @@ impl<'f> Maker<'f> {
     fn required(&self, tree: &Node, mark: &impl Fn(&[Literals], Field, &Literal) -> Mark) -> Required {
         match tree {
             Node::Always(false) => Some((0.0, Vec::new())),
-            Node::Always(true) | Node::Not(_) | Node::Whole(_) | Node::AtLeast(0, _) => None,
+            Node::Always(true) | Node::Not(_) | Node::AtLeast(0, _) => None,
+            Node::Whole(number) => self.whole_requires(*number),
             Node::Item(item) => self.item_requires(*item, mark),
             Node::Any(parts) | Node::AtLeast(_, parts) => {
                 let mut sum = (0.0, Vec::new());
@@ -384,6 +414,27 @@ impl<'f> Maker<'f> {
                 known.min_by(|a, b| a.0.total_cmp(&b.0))
             }
         }
+    }
+
+    /// What a detection without fields requires of the event: one of the pieces of its words.
+    fn whole_requires(&self, number: u32) -> Required {
+        let matcher = match self.wholes.get(number as usize)?.get(WHOLE)? {
+            CompiledDetection::Keywords(matcher) => matcher,
+            CompiledDetection::AllOf(items) => match items.as_slice() {
+                [CompiledDetectionItem { field: None, exists: None, matcher, .. }] => matcher,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let needs = needs_of(matcher).filter(|needs| !needs.ascii_only)?;
+        let mut share = 0.0;
+        let mut gates = Vec::with_capacity(needs.literals.len());
+        for literal in &needs.literals {
+            let word = longest_plain(&literal.text)?;
+            share += 0.5f64.powi(i32::try_from(word.len()).unwrap_or(i32::MAX).min(24)) + 0.000_1;
+            gates.push(Gate::Word(word.into()));
+        }
+        Some((share, gates))
     }
 
     fn item_requires(&self, item: u32, mark: &impl Fn(&[Literals], Field, &Literal) -> Mark) -> Required {
@@ -443,7 +494,7 @@ impl Literals {
         let number = self.numbers.get(&literal.text).copied().unwrap_or(u32::MAX);
         let uses = self.uses.get(number as usize).copied().unwrap_or(1).max(1);
         let by_length = 0.5f64.powi(i32::try_from(literal.text.len()).unwrap_or(i32::MAX).min(24));
-        (by_length + 0.002 * f64::from(uses - 1) + 0.000_1).min(1.0)
+        (by_length + 0.000_5 * f64::from(uses - 1) + 0.000_1).min(1.0)
     }
 }
 

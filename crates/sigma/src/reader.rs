@@ -12,12 +12,12 @@ use shieldwall_model::limits::EVENT_BYTES_MAX;
 use shieldwall_model::time::Timestamp;
 
 use crate::correlate::{Correlated, Correlator};
-use crate::extract::{Slots, View};
+use crate::extract::{Slots, View, Whole};
 use crate::fields::known;
 use crate::literal::Test;
 use crate::program::{Asked, Item, Mark, Node, Program, WHOLE};
 use crate::rules::{RuleInfo, Rules};
-use crate::scan::found;
+use crate::scan::{Scanner, found};
 use crate::source::{Class, Given};
 
 /// One event in so many is timed, where there is a stopwatch.
@@ -461,6 +461,9 @@ impl Bench {
         let program = Arc::clone(&self.program);
         self.awake.clear();
         self.wake(&program.always);
+        if let Some(words) = &program.words {
+            self.words(&program, words, view);
+        }
         for (field, value) in view.found() {
             if let Some(asked) = program.asked(*field) {
                 self.field(&program, asked, value);
@@ -482,6 +485,35 @@ impl Bench {
         for rule in rules {
             wake(&mut self.woken, &mut self.awake, self.event, *rule);
         }
+    }
+
+    /// Wakes the rules without fields of which a word stands anywhere in the event.
+    fn words(&mut self, program: &Program, words: &Scanner, view: &View<'_>) {
+        match view.raw() {
+            // Written with escapes a word may look like anything.
+            Whole::Line(line) if memchr::memmem::find(line.as_bytes(), b"\\u").is_some() => self.wake(&program.wordy),
+            Whole::Line(line) => self.words_in(program, words, line),
+            Whole::Value(value) => self.words_below(program, words, value),
+        }
+    }
+
+    fn words_below(&mut self, program: &Program, words: &Scanner, value: &Value) {
+        match value {
+            Value::String(text) => self.words_in(program, words, text),
+            Value::Array(list) => list.iter().for_each(|value| self.words_below(program, words, value)),
+            Value::Object(map) => map.values().for_each(|value| self.words_below(program, words, value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn words_in(&mut self, program: &Program, words: &Scanner, text: &str) {
+        fold(&mut self.folded, text);
+        let Self { event, woken, awake, folded, .. } = self;
+        words.scan(folded, &mut |word, _| {
+            for rule in program.woken_by.get(word).into_iter().flatten() {
+                wake(woken, awake, *event, *rule);
+            }
+        });
     }
 
     /// Meets the literals of one field's value and wakes the rules whose gates they are.
@@ -517,13 +549,7 @@ impl Bench {
             self.wake(&asked.beyond_ascii);
         }
         let Some(scanner) = &asked.scanner else { return };
-        self.folded.clear();
-        if text.is_ascii() {
-            self.folded.extend_from_slice(text.as_bytes());
-            self.folded.make_ascii_lowercase();
-        } else {
-            self.folded.extend_from_slice(text.to_lowercase().as_bytes());
-        }
+        fold(&mut self.folded, text);
         let Self { event, met, lists, woken, awake, folded, .. } = self;
         let (event, first) = (*event, asked.first as usize);
         scanner.scan(folded, &mut |literal, how| {
@@ -625,6 +651,17 @@ impl Bench {
     fn is_met(&self, (literal, how): Mark) -> bool {
         let stamp = self.met.get(literal as usize).copied().unwrap_or(0);
         stamp >> STAMP_BITS == self.event && stamp & how != 0
+    }
+}
+
+/// Puts a text into lower case, as `rsigma-eval` does.
+fn fold(folded: &mut Vec<u8>, text: &str) {
+    folded.clear();
+    if text.is_ascii() {
+        folded.extend_from_slice(text.as_bytes());
+        folded.make_ascii_lowercase();
+    } else {
+        folded.extend_from_slice(text.to_lowercase().as_bytes());
     }
 }
 
