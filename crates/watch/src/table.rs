@@ -21,25 +21,23 @@
 //! in one is a bitmap of /16s, then one binary search, whatever prefix lengths are listed.
 
 mod build;
+mod filter;
 
 use crate::hash::{self, Class};
 use crate::value::{Kind, ValueRef};
 
 pub(crate) use build::{TableBuilder, TooLarge, table_of};
+use filter::Filter;
 
 /// Of a record's kind: several indicators.
 const MANY: u8 = 0x80;
 /// How far the bits that say "this name itself" are turned against those that say "this name or one below it".
 const NAME_TURN: u32 = 23;
 
-#[repr(align(64))]
-#[derive(Clone, Copy)]
-struct Block([u64; 8]);
-
 /// The compiled, immutable table.
 pub(crate) struct Table {
     key: u64,
-    filter: Box<[Block]>,
+    filter: Filter,
     /// Start of each bucket in the arena, and the arena's end.
     starts: Box<[u32]>,
     arena: Box<[u8]>,
@@ -47,6 +45,8 @@ pub(crate) struct Table {
     pub(crate) kinds: u32,
     /// /16 networks that overlap a listed IPv4 network.
     networks16: Option<Box<[u64; 1024]>>,
+    /// /16 networks with a listed IPv4 address in them: what stays at home is told from what may be listed by them.
+    addresses16: Option<Box<[u64; 1024]>>,
     /// Listed networks as first and last address, sorted, none touching another.
     ranges4: Box<[(u32, u32)]>,
     ranges6: Box<[(u128, u128)]>,
@@ -125,8 +125,8 @@ impl Table {
     }
 
     #[inline(always)]
-    fn block_index(&self, hash: u64) -> usize {
-        ((u128::from(hash) * self.filter.len() as u128) >> 64) as usize
+    fn line_of(&self, hash: u64) -> usize {
+        ((u128::from(hash) * self.filter.lines().len() as u128) >> 64) as usize
     }
 
     /// Which word of its cache line a hash is entered in, and its four bits there.
@@ -142,9 +142,7 @@ impl Table {
 
     #[inline(always)]
     fn word(&self, hash: u64, word: usize) -> u64 {
-        self.filter
-            .get(self.block_index(hash))
-            .map_or(0, |Block(words)| words.get(word).copied().unwrap_or(0))
+        self.filter.word(self.line_of(hash), word)
     }
 
     /// Whether a value of this hash, or for a name one below it, may be here.
@@ -165,8 +163,8 @@ impl Table {
     /// Brings the filter's cache line on its way.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
-        if let Some(block) = self.filter.get(self.block_index(hash)) {
-            crate::simd::prefetch(block);
+        if let Some(line) = self.filter.lines().get(self.line_of(hash)) {
+            crate::simd::prefetch(line);
         }
     }
 
@@ -233,10 +231,13 @@ impl Table {
     /// Whether an address lies in a listed network.
     #[inline]
     pub(crate) fn near_network4(&self, address: u32) -> bool {
-        let near = self.networks16.as_ref().is_some_and(|bits| {
-            bits.get((address >> 22) as usize).is_some_and(|word| word >> (address >> 16 & 63) & 1 == 1)
-        });
-        near && within(&self.ranges4, address)
+        in16(self.networks16.as_deref(), address) && within(&self.ranges4, address)
+    }
+
+    /// Whether an IPv4 address of the same /16 is listed.
+    #[inline(always)]
+    pub(crate) fn near_address4(&self, address: u32) -> bool {
+        in16(self.addresses16.as_deref(), address)
     }
 
     /// The same for IPv6.
@@ -244,15 +245,23 @@ impl Table {
         within(&self.ranges6, address)
     }
 
-    /// Bytes held on the heap.
+    /// Bytes held in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.filter)
+        self.filter.bytes()
             + size_of_val(&*self.starts)
             + self.arena.len()
             + self.networks16.as_ref().map_or(0, |bits| size_of_val(&**bits))
+            + self.addresses16.as_ref().map_or(0, |bits| size_of_val(&**bits))
             + size_of_val(&*self.ranges4)
             + size_of_val(&*self.ranges6)
     }
+}
+
+/// Whether an address's /16 is marked.
+#[inline(always)]
+fn in16(bits: Option<&[u64; 1024]>, address: u32) -> bool {
+    let word = bits.and_then(|bits| bits.get((address >> 22) as usize));
+    word.is_some_and(|word| word >> (address >> 16 & 63) & 1 == 1)
 }
 
 /// Whether a number lies in one of the sorted ranges.

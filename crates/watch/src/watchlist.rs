@@ -173,6 +173,13 @@ impl Watchlist {
             || self.delta.as_ref().is_some_and(|delta| delta.may_hold(hash) && delta.tagged(hash))
     }
 
+    /// Whether an IPv4 address near this one is listed, or this one: if not, there is nothing to look up.
+    #[inline]
+    pub(crate) fn near_address4(&self, address: u32) -> bool {
+        self.base.near_address4(address)
+            || self.delta.as_ref().is_some_and(|delta| delta.near_address4(address))
+    }
+
     /// Whether a listed network may be around this address.
     #[inline]
     pub(crate) fn near_network4(&self, address: u32) -> bool {

@@ -438,7 +438,9 @@ impl Offer for Pass<'_> {
             if self.watchlist.near_network4(address) {
                 self.candidate = true;
             }
-            self.push(hash::of_ipv4(self.key, address), 0, What::Whole);
+            if self.watchlist.near_address4(address) {
+                self.push(hash::of_ipv4(self.key, address), 0, What::Whole);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Making a table: values are collected as they come, put in order of their hashes, then written once.
 
-use super::{Block, MANY, NAME_TURN, Table, hash_of, joined, last_labels, longer, url_host};
+use super::{Filter, MANY, NAME_TURN, Table, hash_of, joined, last_labels, longer, url_host};
 use crate::hash::{self, Class};
 use crate::value::{Kind, Value, ValueRef};
 
@@ -78,16 +78,17 @@ impl TableBuilder {
     pub(crate) fn finish(self) -> Result<Table, TooLarge> {
         let Self { key, pending, mut order, suffixes } = self;
         sort_by_high_half(&mut order);
-        let blocks = ((order.len() + suffixes) * FILTER_BITS_PER_KEY).div_ceil(512).max(1);
+        let lines = ((order.len() + suffixes) * FILTER_BITS_PER_KEY).div_ceil(512).max(1);
         let buckets = (order.len() / BUCKET_RECORDS).max(1);
         let mut networks = Networks::default();
         let mut table = Table {
             key,
-            filter: vec![Block([0; 8]); blocks].into(),
+            filter: Filter::new(lines)?,
             starts: Box::default(),
             arena: Box::default(),
             kinds: 0,
             networks16: None,
+            addresses16: None,
             ranges4: Box::default(),
             ranges6: Box::default(),
             lengths4: 0,
@@ -207,6 +208,15 @@ impl Table {
                     suffix = next;
                 }
             }
+            Kind::Ipv4 | Kind::IpPort => {
+                if let [a, b, _, _] | [a, b, _, _, _, _] = *bytes {
+                    let sixteen = usize::from(u16::from_be_bytes([a, b]));
+                    let bits = self.addresses16.get_or_insert_with(|| Box::new([0; 1024]));
+                    if let Some(word) = bits.get_mut(sixteen >> 6) {
+                        *word |= 1 << (sixteen & 63);
+                    }
+                }
+            }
             Kind::Url => self.set(hash::of_text(self.key, Class::UrlHost, url_host(bytes))),
             Kind::Cidr4 => {
                 let [a, b, c, d, length] = *bytes else { return };
@@ -237,10 +247,8 @@ impl Table {
 
     #[inline(always)]
     fn enter(&mut self, hash: u64, word: usize, bits: u64) {
-        let index = self.block_index(hash);
-        if let Some(word) = self.filter.get_mut(index).and_then(|Block(words)| words.get_mut(word)) {
-            *word |= bits;
-        }
+        let line = self.line_of(hash);
+        self.filter.enter(line, word, bits);
     }
 
     fn set(&mut self, hash: u64) {
