@@ -41,6 +41,7 @@ struct Item {
 }
 
 /// A URL in the text: whole, or in two parts.
+#[derive(Clone, Copy)]
 struct UrlParts {
     /// Host; empty if the path is the whole URL.
     host: (usize, usize),
@@ -216,7 +217,7 @@ impl<'a> Pass<'a> {
         if (self.kinds | self.recorded) & Kind::Url.bit() == 0 {
             return;
         }
-        let parts = UrlParts { ..self.parts };
+        let parts = self.parts;
         let host = self.part(parts.host);
         if self.recorded == 0 && self.part(parts.path).first() == Some(&b'/') && is_plain_host(host) {
             return self.url_at(host, parts);
@@ -384,7 +385,7 @@ impl<'a> Pass<'a> {
             }
             What::Url => {
                 let Some(parts) = self.batch.urls.get(item.from) else { return };
-                let parts = UrlParts { ..*parts };
+                let parts = *parts;
                 let mut url = std::mem::take(&mut self.batch.scratch);
                 let good = self.compose(&parts, &mut url);
                 let hash = hash::of_text(self.key, Class::Url, schemeless(&url));
