@@ -41,7 +41,7 @@ pub(crate) struct Table {
     /// Start of each bucket in the arena, and the arena's end.
     starts: Box<[u32]>,
     arena: Box<[u8]>,
-    /// One bit a [`Kind`] present.
+    /// One bit a [`Kind`] present; that of IPv6 addresses also for one with a port.
     pub(crate) kinds: u32,
     /// /16 networks that overlap a listed IPv4 network.
     networks16: Option<Box<[u64; 1024]>>,

@@ -209,6 +209,10 @@ impl Table {
                 }
             }
             Kind::Ipv4 | Kind::IpPort => {
+                // One with a port may be an IPv6 address: text is searched for those only where one is listed.
+                if bytes.len() > 6 {
+                    self.kinds |= Kind::Ipv6.bit();
+                }
                 if let [a, b, _, _] | [a, b, _, _, _, _] = *bytes {
                     let sixteen = usize::from(u16::from_be_bytes([a, b]));
                     let bits = self.addresses16.get_or_insert_with(|| Box::new([0; 1024]));
