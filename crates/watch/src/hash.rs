@@ -18,10 +18,12 @@ pub(crate) enum Class {
     Url = 0x9ddf_ea08_eb38_2d69,
     /// E-mail address.
     Email = 0xe703_7ed1_a0b4_28db,
-    /// Raw digest.
+    /// Digest, by its digits in hex: telemetry is hashed as it is written.
     Digest = 0x8ebc_6af0_9c88_c6e3,
     /// JA4, file name, wallet.
     Word = 0x5899_65cc_7537_4cc3,
+    /// Host of a listed URL; in the filter alone.
+    UrlHost = 0x1d8e_4e27_c47d_124f,
 }
 
 const FOLD: u64 = 0x2020_2020_2020_2020;
@@ -52,6 +54,16 @@ pub(crate) fn of_text(key: u64, class: Class, bytes: &[u8]) -> u64 {
 pub(crate) fn of_ipv4(key: u64, address: u32) -> u64 {
     let word = u64::from(address.swap_bytes());
     finish(key ^ Class::Address as u64, word, word, 4)
+}
+
+/// Hash of the hex digits of a raw digest, as [`of_text`] gives it for the digits.
+pub(crate) fn of_digest(key: u64, bytes: &[u8]) -> u64 {
+    let mut digits = [0u8; 128];
+    let used = (bytes.len() * 2).min(digits.len());
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [byte >> 4, byte & 15].map(|digit| digit + if digit < 10 { b'0' } else { b'a' - 10 });
+    }
+    of_text(key, Class::Digest, digits.get(..used).unwrap_or_default())
 }
 
 #[inline(always)]
@@ -129,6 +141,15 @@ mod tests {
                     "{length} {at}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_digest_hashes_as_it_is_written() {
+        for length in [16, 20, 32, 64] {
+            let bytes: Vec<u8> = (0..length).map(|byte: u8| byte.wrapping_mul(37)).collect();
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+            assert_eq!(of_digest(5, &bytes), of_text(5, Class::Digest, hex.as_bytes()));
         }
     }
 

@@ -3,10 +3,17 @@
 //! A block is cut into lines; what is left of a last line waits for the next block. About 64 lines form a batch:
 //! the scan picks values out of the raw lines and hashes them, the filter is asked once the batch is full (its cache
 //! lines have arrived by then), and a line with a likely value, or one the scan cannot judge, is read exactly.
+//!
+//! JSON is one event a line, or an array of such lines. An event may also lie over several lines, as printers for
+//! people write it, if its first line is `{` alone: such events are cut by counting brackets outside of strings, then
+//! scanned like all others; that costs about a second look at every octet. An event cut off in the middle is over
+//! where the next one starts: at a `{` that is not indented though the lines before were.
 
 mod batch;
 mod decoded;
 mod scan;
+mod sieve;
+mod split;
 
 pub use crate::exact::event_time;
 
@@ -17,10 +24,12 @@ use shieldwall_model::limits::EVENT_BYTES_MAX;
 use crate::exact::Judge;
 use crate::mapping::{Format, Mapping};
 use crate::record::Recorder;
+use crate::simd::{Baseline, Best, Plain};
 use crate::value::ValueRef;
 use crate::watchlist::Watchlist;
 
 use batch::Batch;
+use split::Splitter;
 
 /// A listed value met in an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +81,18 @@ pub enum Mode {
     Exact,
 }
 
+/// Which instructions the scan uses. Hits are the same with all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Instructions {
+    /// The best the processor has.
+    #[default]
+    Best,
+    /// What every processor of this architecture has: SSE2 on x86-64.
+    Baseline,
+    /// Plain Rust, as on architectures without vector code here.
+    Portable,
+}
+
 /// Matches a stream of telemetry of one format against a watchlist.
 ///
 /// ```
@@ -94,10 +115,14 @@ pub struct Matcher {
     watchlist: Arc<Watchlist>,
     mapping: Arc<Mapping>,
     mode: Mode,
-    /// Start of a line whose end has not come yet.
+    instructions: Instructions,
+    /// Start of a line, or of an event over several lines, whose end has not come yet.
     carry: Vec<u8>,
-    /// The rest of a line that is too long is passed over.
+    /// The rest of a line or event that is too long is passed over.
     skipping: bool,
+    /// Looks for the end of the event over several lines that `carry` holds the start of.
+    splitter: Option<Splitter>,
+    values: Vec<(usize, usize)>,
     /// Offset of the first byte not yet taken as part of a line.
     offset: u64,
     batch: Batch,
@@ -115,8 +140,11 @@ impl Matcher {
             watchlist,
             mapping,
             mode: Mode::Scan,
+            instructions: Instructions::Best,
             carry: Vec::new(),
             skipping: false,
+            splitter: None,
+            values: Vec::new(),
             offset: 0,
             batch: Batch::default(),
             judge: Judge::default(),
@@ -130,6 +158,13 @@ impl Matcher {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// The same, with other instructions: to measure and test what other processors do.
+    #[must_use]
+    pub fn with_instructions(mut self, instructions: Instructions) -> Self {
+        self.instructions = instructions;
         self
     }
 
@@ -174,25 +209,105 @@ impl Matcher {
     ) {
         self.stats.bytes += block.len() as u64;
         let mut block = block;
-        if self.skipping || !self.carry.is_empty() {
-            let Some(end) = memchr::memchr(b'\n', block) else { return self.keep(block) };
-            let (head, tail) = block.split_at_checked(end + 1).unwrap_or((block, &[]));
-            block = tail;
-            if self.skipping {
-                self.skipping = false;
-                self.offset += head.len() as u64;
+        while !block.is_empty() {
+            let recorder = recorder.as_mut().map(|to| &mut **to as _);
+            block = if self.splitter.is_some() {
+                self.rest_of_event(block, recorder, sink)
+            } else if self.skipping || !self.carry.is_empty() {
+                self.rest_of_line(block, recorder, sink)
             } else {
-                let mut line = std::mem::take(&mut self.carry);
-                line.extend_from_slice(head);
-                self.run(&line, recorder.as_mut().map(|to| &mut **to as _), sink);
+                self.lines(block, recorder, sink)
+            };
+        }
+    }
+
+    /// The rest of an event over several lines whose start was kept. Returns what comes behind.
+    fn rest_of_event<'b>(
+        &mut self,
+        block: &'b [u8],
+        recorder: Option<&mut dyn Recorder>,
+        sink: &mut Sink<'_>,
+    ) -> &'b [u8] {
+        let end = self.splitter.as_mut().and_then(|splitter| splitter.advance(block));
+        let Some(end) = end else {
+            self.keep(block);
+            return &[];
+        };
+        self.splitter = None;
+        let (head, tail) = block.split_at_checked(end).unwrap_or((block, &[]));
+        if std::mem::take(&mut self.skipping) {
+            self.offset += head.len() as u64;
+            return tail;
+        }
+        let mut event = std::mem::take(&mut self.carry);
+        event.extend_from_slice(head);
+        self.run(&event, Some(&[(split::indent(&event), event.len())]), recorder, sink);
+        event.clear();
+        self.carry = event;
+        tail
+    }
+
+    /// The rest of a line whose start was kept.
+    fn rest_of_line<'b>(
+        &mut self,
+        block: &'b [u8],
+        recorder: Option<&mut dyn Recorder>,
+        sink: &mut Sink<'_>,
+    ) -> &'b [u8] {
+        let Some(end) = memchr::memchr(b'\n', block) else {
+            self.keep(block);
+            return &[];
+        };
+        let (head, tail) = block.split_at_checked(end + 1).unwrap_or((block, &[]));
+        if std::mem::take(&mut self.skipping) {
+            self.offset += head.len() as u64;
+            return tail;
+        }
+        let mut line = std::mem::take(&mut self.carry);
+        line.extend_from_slice(head);
+        match self.run(&line, None, recorder, sink) {
+            // The line opens an event: its octets are the start of it.
+            Some(_) => {
+                self.splitter = Some(Splitter::opened(&line));
+                self.carry = line;
+            }
+            None => {
                 line.clear();
                 self.carry = line;
             }
         }
+        tail
+    }
+
+    /// Whole lines. Returns what comes behind those that could be matched, unless that was kept.
+    fn lines<'b>(
+        &mut self,
+        block: &'b [u8],
+        mut recorder: Option<&mut dyn Recorder>,
+        sink: &mut Sink<'_>,
+    ) -> &'b [u8] {
         let whole = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
         let (lines, rest) = block.split_at_checked(whole).unwrap_or((block, &[]));
-        self.run(lines, recorder, sink);
-        self.keep(rest);
+        let Some(opened) = self.run(lines, None, recorder.as_mut().map(|to| &mut **to as _), sink) else {
+            self.keep(rest);
+            return &[];
+        };
+        // Events over several lines, as many as follow each other in this block.
+        let block = block.get(opened..).unwrap_or_default();
+        let mut values = std::mem::take(&mut self.values);
+        values.clear();
+        let (done, splitter) = split::split(block, &mut values);
+        let (events, rest) = block.split_at_checked(done).unwrap_or((block, &[]));
+        if !values.is_empty() {
+            self.run(events, Some(&values), recorder, sink);
+        }
+        self.values = values;
+        self.splitter = splitter;
+        if self.splitter.is_some() {
+            self.keep(rest);
+            return &[];
+        }
+        rest
     }
 
     /// Takes what is left as the last line, though no line feed ended it, and returns the final figures.
@@ -203,7 +318,11 @@ impl Matcher {
     /// As [`Self::finish`], and tells `recorder` of every value in that line.
     pub fn finish_recording(&mut self, recorder: Option<&mut dyn Recorder>, sink: &mut Sink<'_>) -> Stats {
         let line = std::mem::take(&mut self.carry);
-        self.run(&line, recorder, sink);
+        // What was opened and never closed is one broken event.
+        let whole = [(split::indent(&line), line.len())];
+        let opened = self.splitter.take().is_some() || line.trim_ascii() == b"{";
+        let values = (opened && self.mapping.format() == Format::Json).then_some(&whole[..]);
+        self.run(&line, values, recorder, sink);
         self.skipping = false;
         self.stats
     }
@@ -230,10 +349,17 @@ impl Matcher {
         self.carry.extend_from_slice(start);
     }
 
-    /// Matches complete lines.
-    fn run(&mut self, lines: &[u8], recorder: Option<&mut dyn Recorder>, sink: &mut Sink<'_>) {
+    /// Matches complete lines, or the events that lie at `values` in them. Returns where a line starts that opens an
+    /// event over several lines; nothing from there on was matched.
+    fn run(
+        &mut self,
+        lines: &[u8],
+        values: Option<&[(usize, usize)]>,
+        recorder: Option<&mut dyn Recorder>,
+        sink: &mut Sink<'_>,
+    ) -> Option<usize> {
         if lines.is_empty() {
-            return;
+            return None;
         }
         let mut pass = batch::Pass::new(
             &self.watchlist,
@@ -246,15 +372,25 @@ impl Matcher {
             recorder.map(|to| to as _),
             sink,
         );
-        match (self.mode, self.mapping.format()) {
-            (Mode::Exact, _) => scan::exact(&mut pass),
-            (Mode::Scan, Format::Json) => scan::json(&mut pass),
-            (Mode::Scan, Format::Text) => scan::text(&mut pass),
-            (Mode::Scan, Format::Decoded(decoder)) => decoded::scan(&mut pass, decoder),
+        match (self.mode, self.mapping.format(), self.instructions) {
+            (Mode::Exact, _, _) => scan::exact(&mut pass, values),
+            (Mode::Scan, Format::Text, _) => scan::text(&mut pass),
+            (Mode::Scan, Format::Decoded(decoder), _) => decoded::scan(&mut pass, decoder),
+            (Mode::Scan, Format::Json, Instructions::Portable) => scan::json::<Plain>(&mut pass, values),
+            (Mode::Scan, Format::Json, Instructions::Best) => scan::json::<Best>(&mut pass, values),
+            (Mode::Scan, Format::Json, Instructions::Baseline) => scan::json::<Baseline>(&mut pass, values),
         }
         pass.flush();
-        self.offset += lines.len() as u64;
+        let opened = pass.opened;
+        self.offset += opened.unwrap_or(lines.len()) as u64;
+        opened
     }
+}
+
+/// The key scan by itself, as a measure of what matching costs beyond it: how many strings the mapping's keys name in a
+/// text, and how many octets they have. Escapes are not seen, nothing is looked up.
+pub fn key_scan(mapping: &Mapping, text: &[u8]) -> (u64, u64) {
+    scan::key_scan::<Best>(text, mapping.keys())
 }
 
 #[cfg(test)]

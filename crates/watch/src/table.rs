@@ -12,37 +12,44 @@
 //! | 4 each | the indicators, if several |
 //! | length | the value in normal form |
 //!
-//! The filter also holds every suffix of every listed domain name: "this name or one below it is listed". A lookup
-//! walks from the last two labels inwards and stops at the first suffix the filter does not know, which for nearly
-//! every name in telemetry is the first.
+//! The filter also holds every suffix of every listed domain name: "this name or one below it is listed", and beside
+//! it, in the same cache line, whether the name itself is. A lookup walks from the last two labels inwards and stops
+//! at the first suffix the filter does not know, which for nearly every name in telemetry is the first. The hosts of
+//! listed URLs are in the filter too, so that a URL is put together only where its host is known.
+//!
+//! Listed IPv4 and IPv6 networks are kept as sorted ranges of addresses beside their records: whether an address lies
+//! in one is a bitmap of /16s, then one binary search, whatever prefix lengths are listed.
+
+mod build;
+mod filter;
 
 use crate::hash::{self, Class};
-use crate::value::{Kind, Value, ValueRef};
+use crate::value::{Kind, ValueRef};
 
-/// Bits of filter for each key.
-const FILTER_BITS_PER_KEY: usize = 16;
-/// Mean number of records in a bucket.
-const BUCKET_RECORDS: usize = 4;
-/// Most bytes of records: offsets are 32 bits wide.
-const ARENA_BYTES_MAX: usize = u32::MAX as usize;
-/// Longest value a record can hold; [`crate::value::VALUE_BYTES_MAX`] keeps below it.
+pub(crate) use build::{TableBuilder, TooLarge, table_of};
+use filter::Filter;
+
+/// Of a record's kind: several indicators.
 const MANY: u8 = 0x80;
-
-#[repr(align(64))]
-#[derive(Clone, Copy)]
-struct Block([u64; 8]);
+/// How far the bits that say "this name itself" are turned against those that say "this name or one below it".
+const NAME_TURN: u32 = 23;
 
 /// The compiled, immutable table.
 pub(crate) struct Table {
     key: u64,
-    filter: Box<[Block]>,
+    filter: Filter,
     /// Start of each bucket in the arena, and the arena's end.
     starts: Box<[u32]>,
     arena: Box<[u8]>,
-    /// One bit a [`Kind`] present.
+    /// One bit a [`Kind`] present; that of IPv6 addresses also for one with a port.
     pub(crate) kinds: u32,
     /// /16 networks that overlap a listed IPv4 network.
     networks16: Option<Box<[u64; 1024]>>,
+    /// /16 networks with a listed IPv4 address in them: what stays at home is told from what may be listed by them.
+    addresses16: Option<Box<[u64; 1024]>>,
+    /// Listed networks as first and last address, sorted, none touching another.
+    ranges4: Box<[(u32, u32)]>,
+    ranges6: Box<[(u128, u128)]>,
     /// Bit n: an IPv4 network of prefix length n is listed.
     lengths4: u64,
     /// The same for IPv6.
@@ -67,9 +74,7 @@ pub(crate) fn hash_of(key: u64, kind: Kind, bytes: &[u8]) -> u64 {
         Kind::Domain => hash::of_text(key, Class::Domain, bytes),
         Kind::Url => hash::of_text(key, Class::Url, schemeless(bytes)),
         Kind::Email => hash::of_text(key, Class::Email, bytes),
-        Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 | Kind::Ja3 => {
-            hash::of_octets(key, Class::Digest, bytes)
-        }
+        Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 | Kind::Ja3 => hash::of_digest(key, bytes),
         Kind::Ja4 | Kind::FileName | Kind::CryptoAddress => hash::of_text(key, Class::Word, bytes),
     }
 }
@@ -77,6 +82,16 @@ pub(crate) fn hash_of(key: u64, kind: Kind, bytes: &[u8]) -> u64 {
 /// A URL in normal form without its scheme.
 pub(crate) fn schemeless(url: &[u8]) -> &[u8] {
     memchr::memmem::find(url, b"//").and_then(|at| url.get(at..)).unwrap_or(url)
+}
+
+/// The host of a URL in normal form, without user and port.
+pub(crate) fn url_host(url: &[u8]) -> &[u8] {
+    let rest = schemeless(url);
+    let rest = rest.strip_prefix(b"//").unwrap_or(rest);
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or_default();
+    let host = memchr::memrchr(b'@', authority).and_then(|at| authority.get(at + 1..)).unwrap_or(authority);
+    crate::value::normal::split_port(host).map_or(host, |(host, _)| host)
 }
 
 /// The last `labels` labels of a name, or all of it if it has fewer.
@@ -110,34 +125,46 @@ impl Table {
     }
 
     #[inline(always)]
-    fn block_index(&self, hash: u64) -> usize {
-        ((u128::from(hash) * self.filter.len() as u128) >> 64) as usize
+    fn line_of(&self, hash: u64) -> usize {
+        ((u128::from(hash) * self.filter.lines().len() as u128) >> 64) as usize
     }
 
-    /// Five bits of one cache line, each picked by nine bits of the remixed hash.
+    /// Which word of its cache line a hash is entered in, and its four bits there.
     #[inline(always)]
-    fn bits(hash: u64) -> [(usize, u64); 5] {
-        let picks = hash.wrapping_mul(0x8ebc_6af0_9c88_c6e3) >> 19;
-        [0u32, 9, 18, 27, 36].map(|shift| {
-            let nine = picks >> shift;
-            ((nine & 7) as usize, 1u64 << (nine >> 3 & 63))
-        })
+    fn mark(hash: u64) -> (usize, u64) {
+        let picks = hash.wrapping_mul(0x8ebc_6af0_9c88_c6e3) >> 32;
+        let bits = 1u64 << (picks & 63)
+            | 1u64 << (picks >> 6 & 63)
+            | 1u64 << (picks >> 12 & 63)
+            | 1u64 << (picks >> 18 & 63);
+        ((picks >> 24 & 7) as usize, bits)
     }
 
-    /// Whether a value of this hash may be here.
+    #[inline(always)]
+    fn word(&self, hash: u64, word: usize) -> u64 {
+        self.filter.word(self.line_of(hash), word)
+    }
+
+    /// Whether a value of this hash, or for a name one below it, may be here.
     #[inline(always)]
     pub(crate) fn may_hold(&self, hash: u64) -> bool {
-        let Some(Block(words)) = self.filter.get(self.block_index(hash)) else { return false };
-        Self::bits(hash)
-            .iter()
-            .fold(true, |all, (word, bit)| all & words.get(*word).is_some_and(|w| w & bit != 0))
+        let (word, bits) = Self::mark(hash);
+        self.word(hash, word) & bits == bits
+    }
+
+    /// Whether a name of this hash may be listed itself.
+    #[inline(always)]
+    pub(crate) fn may_list(&self, hash: u64) -> bool {
+        let (word, bits) = Self::mark(hash);
+        let bits = bits.rotate_left(NAME_TURN);
+        self.word(hash, word ^ 1) & bits == bits
     }
 
     /// Brings the filter's cache line on its way.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u64) {
-        if let Some(block) = self.filter.get(self.block_index(hash)) {
-            crate::simd::prefetch(block);
+        if let Some(line) = self.filter.lines().get(self.line_of(hash)) {
+            crate::simd::prefetch(line);
         }
     }
 
@@ -201,25 +228,60 @@ impl Table {
         })
     }
 
-    /// Whether an address, alone or in a listed network, may be here. For the scan.
+    /// Whether an address lies in a listed network.
     #[inline]
     pub(crate) fn near_network4(&self, address: u32) -> bool {
-        self.networks16.is_some()
-            && self.networks4(address).any(|(hash, _)| self.may_hold(hash) && self.tagged(hash))
+        in16(self.networks16.as_deref(), address) && within(&self.ranges4, address)
+    }
+
+    /// Whether an IPv4 address of the same /16 is listed.
+    #[inline(always)]
+    pub(crate) fn near_address4(&self, address: u32) -> bool {
+        in16(self.addresses16.as_deref(), address)
     }
 
     /// The same for IPv6.
     pub(crate) fn near_network6(&self, address: u128) -> bool {
-        self.networks6(address).any(|(hash, _)| self.may_hold(hash) && self.tagged(hash))
+        within(&self.ranges6, address)
     }
 
-    /// Bytes held on the heap.
+    /// Bytes held in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.filter)
+        self.filter.bytes()
             + size_of_val(&*self.starts)
             + self.arena.len()
             + self.networks16.as_ref().map_or(0, |bits| size_of_val(&**bits))
+            + self.addresses16.as_ref().map_or(0, |bits| size_of_val(&**bits))
+            + size_of_val(&*self.ranges4)
+            + size_of_val(&*self.ranges6)
     }
+}
+
+/// Whether an address's /16 is marked.
+#[inline(always)]
+fn in16(bits: Option<&[u64; 1024]>, address: u32) -> bool {
+    let word = bits.and_then(|bits| bits.get((address >> 22) as usize));
+    word.is_some_and(|word| word >> (address >> 16 & 63) & 1 == 1)
+}
+
+/// Whether a number lies in one of the sorted ranges.
+fn within<T: Ord + Copy>(ranges: &[(T, T)], number: T) -> bool {
+    let behind = ranges.partition_point(|(first, _)| *first <= number);
+    let range = behind.checked_sub(1).and_then(|at| ranges.get(at));
+    range.is_some_and(|(_, last)| number <= *last)
+}
+
+/// Sorts ranges and joins those that overlap.
+fn joined<T: Ord + Copy>(mut ranges: Vec<(T, T)>) -> Box<[(T, T)]> {
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, kept| {
+        let overlaps = next.0 <= kept.1;
+        if overlaps {
+            kept.1 = kept.1.max(next.1);
+        }
+        overlaps
+    });
+    ranges.into()
 }
 
 /// One record of the arena.
@@ -251,183 +313,6 @@ impl<'a> Iterator for Records<'a> {
         let kind = Kind::from_number(kind & !MANY)?;
         Some(Record { tag: *tag, value: ValueRef { kind, bytes }, indicators: ids.as_chunks::<4>().0 })
     }
-}
-
-/// More values than a table can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooLarge;
-
-/// Collects values for a [`Table`].
-pub(crate) struct TableBuilder {
-    key: u64,
-    /// kind, length, indicator, value; in order of arrival.
-    pending: Vec<u8>,
-    /// High half of the hash, then the offset in `pending`: sorts into bucket order.
-    order: Vec<u64>,
-    suffixes: usize,
-}
-
-const PENDING_HEAD: usize = 7;
-
-impl TableBuilder {
-    pub(crate) fn new(key: u64) -> Self {
-        Self { key, pending: Vec::new(), order: Vec::new(), suffixes: 0 }
-    }
-
-    pub(crate) fn add(&mut self, value: ValueRef<'_>, indicator: u32) -> Result<(), TooLarge> {
-        let at = self.pending.len();
-        let length = u16::try_from(value.bytes.len()).map_err(|_| TooLarge)?;
-        if at + PENDING_HEAD + value.bytes.len() > ARENA_BYTES_MAX {
-            return Err(TooLarge);
-        }
-        let hash = hash_of(self.key, value.kind, value.bytes);
-        self.order.push(hash >> 32 << 32 | at as u64);
-        self.pending.push(value.kind as u8);
-        self.pending.extend_from_slice(&length.to_le_bytes());
-        self.pending.extend_from_slice(&indicator.to_le_bytes());
-        self.pending.extend_from_slice(value.bytes);
-        if value.kind == Kind::Domain {
-            self.suffixes += memchr::memchr_iter(b'.', value.bytes).count().saturating_sub(1);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    fn at(pending: &[u8], order: u64) -> (u8, &[u8], u32) {
-        let tail = pending.get(order as u32 as usize..).unwrap_or_default();
-        let Some(([kind, l0, l1, i0, i1, i2, i3], rest)) = tail.split_first_chunk::<PENDING_HEAD>() else {
-            return (0, &[], 0);
-        };
-        let length = usize::from(u16::from_le_bytes([*l0, *l1]));
-        (*kind, rest.get(..length).unwrap_or_default(), u32::from_le_bytes([*i0, *i1, *i2, *i3]))
-    }
-
-    pub(crate) fn finish(self) -> Result<Table, TooLarge> {
-        let Self { key, pending, mut order, suffixes } = self;
-        order.sort_unstable();
-        let blocks = ((order.len() + suffixes) * FILTER_BITS_PER_KEY).div_ceil(512).max(1);
-        let buckets = (order.len() / BUCKET_RECORDS).max(1);
-        let mut table = Table {
-            key,
-            filter: vec![Block([0; 8]); blocks].into(),
-            starts: Box::default(),
-            arena: Box::default(),
-            kinds: 0,
-            networks16: None,
-            lengths4: 0,
-            lengths6: 0,
-            single_label: false,
-            values: 0,
-            entries: 0,
-        };
-        let mut starts = Vec::with_capacity(buckets + 1);
-        let mut arena: Vec<u8> = Vec::with_capacity(pending.len() + order.len());
-        for group in order.chunk_by_mut(|a, b| a >> 32 == b >> 32) {
-            let Some(bucket) = group.first().map(|first| ((first >> 32) * buckets as u64) >> 32) else {
-                continue;
-            };
-            starts.resize(starts.len().max(bucket as usize + 1), arena.len() as u32);
-            group.sort_unstable_by(|a, b| Self::at(&pending, *a).cmp(&Self::at(&pending, *b)));
-            for same in group.chunk_by(|a, b| {
-                let ((kind, bytes, _), (other, others, _)) = (Self::at(&pending, *a), Self::at(&pending, *b));
-                kind == other && bytes == others
-            }) {
-                let Some((number, bytes, first)) = same.first().map(|one| Self::at(&pending, *one)) else {
-                    continue;
-                };
-                let Some(kind) = Kind::from_number(number) else { continue };
-                let hash = hash_of(key, kind, bytes);
-                let mut ids: Vec<u32> = Vec::new();
-                if same.len() > 1 {
-                    ids.extend(same.iter().map(|one| Self::at(&pending, *one).2));
-                    ids.dedup();
-                }
-                arena.push(hash as u8);
-                arena.push(if ids.len() > 1 { number | MANY } else { number });
-                arena.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
-                if ids.len() > 1 {
-                    arena.extend_from_slice(&(ids.len() as u32).to_le_bytes());
-                    ids.iter().for_each(|id| arena.extend_from_slice(&id.to_le_bytes()));
-                } else {
-                    arena.extend_from_slice(&first.to_le_bytes());
-                }
-                arena.extend_from_slice(bytes);
-                table.values += 1;
-                table.entries += ids.len().max(1);
-                table.note(kind, bytes, hash);
-            }
-            if arena.len() > ARENA_BYTES_MAX {
-                return Err(TooLarge);
-            }
-        }
-        starts.resize(buckets + 1, arena.len() as u32);
-        table.starts = starts.into();
-        table.arena = arena.into();
-        Ok(table)
-    }
-}
-
-impl Table {
-    /// Enters a value into filter and summaries.
-    fn note(&mut self, kind: Kind, bytes: &[u8], hash: u64) {
-        self.kinds |= kind.bit();
-        self.set(hash);
-        match kind {
-            Kind::Domain => {
-                let mut suffix = last_labels(bytes, 1);
-                self.single_label |= suffix.len() == bytes.len();
-                while suffix.len() < bytes.len() {
-                    self.set(hash::of_text(self.key, Class::Domain, suffix));
-                    let Some(next) = longer(bytes, suffix) else { break };
-                    suffix = next;
-                }
-            }
-            Kind::Cidr4 => {
-                let [a, b, c, d, length] = *bytes else { return };
-                self.lengths4 |= 1 << length;
-                let net = u32::from_be_bytes([a, b, c, d]);
-                let last = net | u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);
-                let bits = self.networks16.get_or_insert_with(|| Box::new([0; 1024]));
-                for sixteen in net >> 16..=last >> 16 {
-                    if let Some(word) = bits.get_mut((sixteen >> 6) as usize) {
-                        *word |= 1 << (sixteen & 63);
-                    }
-                }
-            }
-            Kind::Cidr6 => {
-                if let Some(length) = bytes.last() {
-                    self.lengths6 |= 1 << length;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn set(&mut self, hash: u64) {
-        let index = self.block_index(hash);
-        if let Some(Block(words)) = self.filter.get_mut(index) {
-            for (word, bit) in Self::bits(hash) {
-                if let Some(word) = words.get_mut(word) {
-                    *word |= bit;
-                }
-            }
-        }
-    }
-}
-
-/// A table of the given values; for the delta of a live watchlist.
-pub(crate) fn table_of<'a>(
-    key: u64,
-    values: impl Iterator<Item = (&'a Value, u32)>,
-) -> Result<Table, TooLarge> {
-    let mut builder = TableBuilder::new(key);
-    for (value, indicator) in values {
-        builder.add(value.as_ref(), indicator)?;
-    }
-    builder.finish()
 }
 
 #[cfg(test)]

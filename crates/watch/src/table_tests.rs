@@ -59,8 +59,8 @@ fn the_filter_keeps_strangers_out() {
     let table = builder.finish().unwrap();
     let passed =
         (1u32 << 31..(1 << 31) + 200_000).filter(|number| table.may_hold(hash::of_ipv4(11, *number))).count();
-    // 16 bits a key and 5 probes within a cache line: about 0.2%.
-    assert!(passed < 800, "{passed} of 200,000 strangers passed");
+    // 16 bits a key and 4 bits within a word: about 0.5%.
+    assert!(passed < 1_300, "{passed} of 200,000 strangers passed");
     assert!(table.heap_bytes() < 50_000 * 16, "{} bytes", table.heap_bytes());
 }
 

@@ -126,7 +126,8 @@ fn slice(text: &[u8], from: usize, to: usize) -> &[u8] {
 /// Shortest run without a dot that is anything: the shortest wallet (see `value`).
 const WORD_BYTES_MIN: usize = 20;
 const WORDS: u32 = DIGESTS | Kind::Ja3.bit() | Kind::Ja4.bit() | Kind::CryptoAddress.bit();
-const ADDRESSES6: u32 = Kind::Ipv6.bit() | Kind::Cidr6.bit() | Kind::IpPort.bit();
+/// Where an IPv6 address with a port is listed, the bit of addresses is set too (see `table`).
+const ADDRESSES6: u32 = Kind::Ipv6.bit() | Kind::Cidr6.bit();
 const DOTTED: u32 = HOSTS | Kind::Url.bit() | Kind::Email.bit() | Kind::FileName.bit();
 
 /// Offers every value in `text`: the runs with a dot, then the long ones without, then IPv6 addresses. Each sort is

@@ -173,6 +173,13 @@ impl Watchlist {
             || self.delta.as_ref().is_some_and(|delta| delta.may_hold(hash) && delta.tagged(hash))
     }
 
+    /// Whether an IPv4 address near this one is listed, or this one: if not, there is nothing to look up.
+    #[inline]
+    pub(crate) fn near_address4(&self, address: u32) -> bool {
+        self.base.near_address4(address)
+            || self.delta.as_ref().is_some_and(|delta| delta.near_address4(address))
+    }
+
     /// Whether a listed network may be around this address.
     #[inline]
     pub(crate) fn near_network4(&self, address: u32) -> bool {
@@ -186,23 +193,10 @@ impl Watchlist {
             || self.delta.as_ref().is_some_and(|delta| delta.near_network6(address))
     }
 
-    /// Whether this name or a parent of it is likely listed. `root` is its suffix of [`Self::root_labels`] labels,
-    /// whose filter was already asked.
-    pub(crate) fn likely_domain(&self, name: &[u8], root: &[u8]) -> bool {
-        let mut suffix = root;
-        loop {
-            let hash = hash::of_text(self.key(), Class::Domain, suffix);
-            if !self.may_hold(hash) {
-                return false;
-            }
-            if self.likely(hash) {
-                return true;
-            }
-            match longer_of(name, suffix) {
-                Some(next) => suffix = next,
-                None => return false,
-            }
-        }
+    /// Whether a name of this hash, which the filter let pass, is likely listed itself, not only a name below it.
+    pub(crate) fn likely_name(&self, hash: u64) -> bool {
+        let here = |table: &Table| table.may_hold(hash) && table.may_list(hash) && table.tagged(hash);
+        here(&self.base) || self.delta.as_deref().is_some_and(here)
     }
 
     /// Hands over every indicator whose record has this hash and passes `fits`.

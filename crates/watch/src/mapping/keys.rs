@@ -25,21 +25,27 @@ struct Entry {
     flags: Flags,
 }
 
-const SLOTS: usize = 512;
+/// Fewest slots; there are eight for each entry at least.
+const SLOTS_MIN: usize = 1024;
+/// Slots of the first, cheap answer.
+const KNOWN_BITS: u32 = 11;
 
-/// Keys by the last two octets of their eight, then compared under a mask.
+/// Keys by their last octets, then compared under a mask.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
-    /// For each slot, the first of its entries (high half) and how many there are.
-    slots: [u32; SLOTS],
+    /// Whether some key's last octets hash to a place.
+    known: Box<[bool; 1 << KNOWN_BITS]>,
+    /// For each slot, the number of its bucket; 0 for none.
+    slots: Vec<u16>,
+    /// First entry of each bucket, and the end.
+    buckets: Vec<u16>,
     entries: Vec<Entry>,
+    /// How far to shift eight octets so that those are left which every key has (four at most).
+    shift: u32,
+    /// How far to shift their hash.
+    fold: u32,
     /// Octets that occur in these keys, and the dot: an escape sequence for one of them may hide a key.
     octets: [bool; 128],
-}
-
-#[inline(always)]
-fn slot(octets: u64) -> usize {
-    (((octets >> 48) as u32).wrapping_mul(0x9e37_79b1) >> 23) as usize
 }
 
 impl Keys {
@@ -76,31 +82,72 @@ impl Keys {
                 }
             }
         }
-        entries.sort_by_key(|entry| slot(entry.octets));
-        // The entries of a slot stand together; `FIELDS_MAX` keeps their number, twice the keys', within 16 bits.
-        let mut slots = [0u32; SLOTS];
+        Self::of(entries, octets)
+    }
+
+    fn of(mut entries: Vec<Entry>, octets: [bool; 128]) -> Self {
+        let known = entries.iter().map(|entry| entry.mask.count_ones() / 8).min().unwrap_or(4).clamp(1, 4);
+        // `FIELDS_MAX` keeps the number of entries, twice the keys', within 16 bits.
+        let places = (entries.len() * 8).next_power_of_two().max(SLOTS_MIN);
+        let mut keys = Self {
+            known: Box::new([false; 1 << KNOWN_BITS]),
+            slots: vec![0; places],
+            buckets: vec![0],
+            entries: Vec::new(),
+            shift: 64 - 8 * known,
+            fold: 64 - places.trailing_zeros(),
+            octets,
+        };
+        entries.sort_by_key(|entry| (keys.slot(entry.octets), std::cmp::Reverse(entry.mask)));
         for (index, entry) in entries.iter().enumerate() {
-            if let Some(slot) = slots.get_mut(slot(entry.octets)) {
-                *slot = if *slot == 0 { (index as u32) << 16 | 1 } else { *slot + 1 };
+            let place = keys.place(entry.octets);
+            if let Some(known) = keys.known.get_mut(place) {
+                *known = true;
+            }
+            let slot = keys.slot(entry.octets);
+            let bucket = keys.buckets.len() as u16;
+            if let Some(known) = keys.slots.get_mut(slot)
+                && *known == 0
+            {
+                *known = bucket;
+                keys.buckets.push(index as u16);
             }
         }
-        Self { slots, entries, octets }
+        keys.buckets.push(entries.len() as u16);
+        keys.entries = entries;
+        keys
     }
 
-    /// What to do with the value of the key whose last eight octets (up to its closing quote) these are, the last
-    /// one in the highest place.
+    #[inline(always)]
+    fn hash(&self, octets: u64) -> u64 {
+        (octets >> self.shift).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    #[inline(always)]
+    fn slot(&self, octets: u64) -> usize {
+        (self.hash(octets) >> self.fold) as usize
+    }
+
+    #[inline(always)]
+    fn place(&self, octets: u64) -> usize {
+        (self.hash(octets) >> (64 - KNOWN_BITS)) as usize
+    }
+
+    /// Whether these may be the last eight octets of a key that counts (up to its closing quote, the last one in the
+    /// highest place): a first, cheap answer.
+    #[inline(always)]
+    pub(crate) fn may_know(&self, octets: u64) -> bool {
+        self.known.get(self.place(octets)).copied().unwrap_or(false)
+    }
+
+    /// What to do with the value of the key whose last eight octets these are.
     #[inline(always)]
     pub(crate) fn flags(&self, octets: u64) -> Flags {
-        match self.slots.get(slot(octets)) {
-            None | Some(0) => 0,
-            Some(range) => self.among(octets, *range),
-        }
-    }
-
-    #[inline]
-    fn among(&self, octets: u64, range: u32) -> Flags {
-        let (from, count) = ((range >> 16) as usize, (range & 0xffff) as usize);
-        let all = self.entries.get(from..from + count).unwrap_or_default();
+        let bucket = self.slots.get(self.slot(octets)).map_or(0, |bucket| usize::from(*bucket));
+        let Some([from, to]) = self.buckets.get(bucket..).and_then(|tail| tail.first_chunk::<2>()) else {
+            return 0;
+        };
+        let all = self.entries.get(usize::from(*from)..usize::from(*to)).unwrap_or_default();
         all.iter().find(|entry| (octets ^ entry.octets) & entry.mask == 0).map_or(0, |entry| entry.flags)
     }
 

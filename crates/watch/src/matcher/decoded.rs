@@ -28,7 +28,10 @@ fn line(pass: &mut Pass<'_>, decoder: Decoder, from: usize, to: usize) {
                     Some(at) => pass.url_host(at, at + value.len()),
                     None => pass.unsure(),
                 },
-                Action::UrlPath(_) => pass.url_path(value),
+                Action::UrlPath(_) => match within(text, value) {
+                    Some(at) => pass.url_path(at, at + value.len(), false),
+                    None => pass.unsure(),
+                },
                 // Which port belongs to the URL shows when it is put together.
                 Action::UrlPort(_) => pass.unsure(),
                 Action::Port(_) | Action::Time(_) => {}

@@ -9,18 +9,30 @@
 //! - a value with `\u` escapes, or an array that holds anything but strings,
 //! - several hosts or paths to put a URL together from, or a port that belongs to one,
 //! - a line that does not start with `{` and end with `}`.
+//!
+//! It goes window by window: vectors name the places where a key, an escape or a line may end; of the keys only those
+//! that are likely mapped are kept, without a branch to guess wrong; what is left is looked at one by one.
 
 use super::batch::Pass;
+use super::sieve;
 use crate::mapping::{Keys, Reading, URL_HOST, URL_PATH, URL_PORT};
 use crate::offer::offer;
-use crate::simd::{self, Carry, Marks, WINDOW_BLOCKS, WINDOW_BYTES};
+use crate::simd::{Carry, GLANCE_BYTES, Places, Vectors, WINDOW_BYTES};
 
 /// The flags of readings.
-const READINGS: u16 = (1 << Reading::WORDS.len()) - 1;
+pub(super) const READINGS: u16 = (1 << Reading::WORDS.len()) - 1;
 
-/// Reads every line exactly.
-pub(super) fn exact(pass: &mut Pass<'_>) {
-    lines(pass, |pass, _, _| pass.unsure());
+/// Reads every event exactly.
+pub(super) fn exact(pass: &mut Pass<'_>, values: Option<&[(usize, usize)]>) {
+    match values {
+        None => lines(pass, |pass, _, _| pass.unsure()),
+        Some(values) => {
+            for (from, to) in values {
+                pass.unsure();
+                pass.end_value(*from, *to);
+            }
+        }
+    }
 }
 
 /// Finds every value in lines of text.
@@ -36,118 +48,175 @@ pub(super) fn text(pass: &mut Pass<'_>) {
 pub(super) fn lines<'a>(pass: &mut Pass<'a>, mut each: impl FnMut(&mut Pass<'a>, usize, usize)) {
     let text = pass.text;
     let mut from = 0;
-    while from < text.len() {
+    while from < text.len() && pass.opened.is_none() {
         let rest = text.get(from..).unwrap_or_default();
         let to = from + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         each(pass, from, to);
-        pass.end_line(to, false);
+        pass.end_line(to);
         from = to + 1;
     }
 }
 
-/// The marks of a stretch of text.
-struct Window {
-    /// Offset of the stretch in the text.
-    from: usize,
-    marks: [Marks; WINDOW_BLOCKS],
-    used: usize,
+/// Buffers of the scan, kept from window to window.
+pub(super) struct Windows {
+    places: Places,
+    kept: [u16; WINDOW_BYTES],
 }
 
-impl Window {
-    /// The first quote at or after `from`; behind the window it is searched for in the text.
-    #[inline(always)]
-    fn quote(&self, text: &[u8], from: usize) -> Option<usize> {
-        let at = from - self.from;
-        let mut block = at / 64;
-        let mut kept = u64::MAX << (at % 64);
-        while let Some(marks) = self.marks.get(block).filter(|_| block < self.used) {
-            let bits = marks.quote & kept;
-            if bits != 0 {
-                return Some(self.from + block * 64 + bits.trailing_zeros() as usize);
-            }
-            kept = u64::MAX;
-            block += 1;
-        }
-        let from = from.max(self.from + block * 64);
-        memchr::memchr(b'"', text.get(from..)?).map(|found| from + found)
-    }
-
-    /// Whether a backslash stands in `from..to`.
-    #[inline(always)]
-    fn escaped(&self, text: &[u8], from: usize, to: usize) -> bool {
-        let (first, last) = ((from - self.from) / 64, (to - self.from) / 64);
-        let (head, tail) = (u64::MAX << ((from - self.from) % 64), !(u64::MAX << ((to - self.from) % 64)));
-        if last >= self.used {
-            return text.get(from..to).is_some_and(|text| memchr::memchr(b'\\', text).is_some());
-        }
-        let all = self.marks.get(first..=last).unwrap_or_default();
-        match all {
-            [only] => only.backslash & head & tail != 0,
-            [one, between @ .., other] => {
-                (one.backslash & head) | (other.backslash & tail) != 0
-                    || between.iter().any(|marks| marks.backslash != 0)
-            }
-            [] => false,
-        }
-    }
-
-    /// The end of the string whose first octet is at `from`, and whether it holds a backslash.
-    #[inline(always)]
-    fn string(&self, text: &[u8], from: usize) -> Option<(usize, bool)> {
-        let end = self.quote(text, from)?;
-        if self.escaped(text, from, end) { self.escaped_string(text, from, end) } else { Some((end, false)) }
-    }
-
-    /// The end of a string with escapes: the first quote no backslash escapes.
-    #[inline(never)]
-    fn escaped_string(&self, text: &[u8], from: usize, first: usize) -> Option<(usize, bool)> {
-        let mut end = first;
-        loop {
-            let run = text.get(from..end)?.iter().rev().take_while(|byte| **byte == b'\\').count();
-            if run % 2 == 0 {
-                return Some((end, true));
-            }
-            end = self.quote(text, end + 1)?;
-        }
+impl Default for Windows {
+    fn default() -> Self {
+        Self { places: Places::default(), kept: [0; WINDOW_BYTES] }
     }
 }
 
-/// Picks the mapped values out of JSON lines.
-pub(super) fn json(pass: &mut Pass<'_>) {
+/// Scans events: one a line, or those that lie at `values` (start and end) over several lines.
+pub(super) fn json<V: Vectors>(pass: &mut Pass<'_>, values: Option<&[(usize, usize)]>) {
+    let mut windows = pass.batch.windows.take().unwrap_or_default();
+    windows_of::<V>(pass, &mut windows, values);
+    pass.batch.windows = Some(windows);
+}
+
+fn windows_of<V: Vectors>(pass: &mut Pass<'_>, windows: &mut Windows, values: Option<&[(usize, usize)]>) {
     let text = pass.text;
-    let mut window = Window { from: 0, marks: [Marks::default(); WINDOW_BLOCKS], used: 0 };
-    let mut carry = Carry::default();
     let keys = pass.mapping.keys();
-    for (number, stretch) in text.chunks(WINDOW_BYTES).enumerate() {
-        window.from = number * WINDOW_BYTES;
-        window.used = simd::mark(stretch, &mut carry, &mut window.marks);
-        for block in 0..window.used {
-            let Some(marks) = window.marks.get(block).copied() else { break };
-            let mut bits = marks.key | marks.loose | marks.newline | marks.backslash;
-            let from = window.from + block * 64;
-            while bits != 0 {
-                let bit = bits & bits.wrapping_neg();
-                let at = from + bits.trailing_zeros() as usize;
-                bits ^= bit;
-                if marks.key & bit != 0 {
-                    key(pass, keys, &window, at);
-                } else if marks.newline & bit != 0 {
-                    pass.end_line(at, true);
-                } else if marks.backslash & bit != 0 {
-                    escape(pass, at);
-                } else {
-                    loose_colon(pass, at);
-                }
+    let mut carry = Carry::default();
+    let mut values = values.map(<[_]>::iter);
+    for (number, window) in text.chunks(WINDOW_BYTES).enumerate() {
+        let from = number * WINDOW_BYTES;
+        V::find(window, &mut carry, &mut windows.places);
+        let kept = sift(text, from, windows.places.all(), keys, &mut windows.kept);
+        for place in windows.kept.get(..kept).unwrap_or_default() {
+            let at = from + usize::from(*place);
+            match text.get(at) {
+                Some(b':') => colon::<V>(pass, keys, at),
+                Some(b'\n') => match &mut values {
+                    None => {
+                        pass.end_line(at);
+                        if pass.opened.is_some() {
+                            return;
+                        }
+                    }
+                    Some(values) => end_values(pass, values, at),
+                },
+                _ => escape(pass, at),
             }
         }
     }
-    if text.last().is_some_and(|last| *last != b'\n') {
-        pass.end_line(text.len(), true);
+    match &mut values {
+        Some(values) => end_values(pass, values, text.len()),
+        None if text.last().is_some_and(|last| *last != b'\n') => pass.end_line(text.len()),
+        None => {}
     }
+}
+
+/// The key scan by itself: finds the strings that the mapping's keys name, wherever they stand, and adds up their
+/// number and octets; nothing is looked up, no line is ended, no array looked into. What matching is measured against.
+pub(super) fn key_scan<V: Vectors>(text: &[u8], keys: &Keys) -> (u64, u64) {
+    let (mut carry, mut windows, mut found) = (Carry::default(), Windows::default(), (0, 0));
+    for (number, window) in text.chunks(WINDOW_BYTES).enumerate() {
+        let from = number * WINDOW_BYTES;
+        V::find(window, &mut carry, &mut windows.places);
+        let kept = sift(text, from, windows.places.all(), keys, &mut windows.kept);
+        for place in windows.kept.get(..kept).unwrap_or_default() {
+            let at = from + usize::from(*place);
+            let around =
+                at.checked_sub(9).and_then(|from| text.get(from..)).and_then(|tail| tail.first_chunk::<11>());
+            let Some([octets @ .., b'"', b':', b'"']) = around else { continue };
+            if keys.flags(u64::from_le_bytes(*octets)) == 0 {
+                continue;
+            }
+            let value = text.get(at + 2..).unwrap_or_default();
+            let short = value.first_chunk::<GLANCE_BYTES>().map_or(0, |octets| V::look(octets).quote);
+            let length = match short {
+                0 => memchr::memchr(b'"', value).unwrap_or(0),
+                quote => quote.trailing_zeros() as usize,
+            };
+            found = (found.0 + 1, found.1 + length as u64);
+        }
+    }
+    found
+}
+
+/// Ends the values that are over before `at`.
+fn end_values(pass: &mut Pass<'_>, values: &mut std::slice::Iter<'_, (usize, usize)>, at: usize) {
+    while let Some((from, to)) = values.as_slice().first().copied().filter(|(_, to)| *to <= at) {
+        // One that was never closed is no event.
+        if to.checked_sub(1).and_then(|at| pass.text.get(at)) != Some(&b'}') {
+            pass.unsure();
+        }
+        pass.end_value(from, to);
+        values.next();
+    }
+}
+
+/// Of the places found, keeps line ends, escapes with `\u`, loose colons, and the keys that are likely mapped.
+/// Returns how many.
+#[inline(always)]
+fn sift(text: &[u8], from: usize, places: &[u16], keys: &Keys, kept: &mut [u16; WINDOW_BYTES]) -> usize {
+    // Inside the text, every place of the window has nine octets before it and one behind it.
+    let around = from.checked_sub(9).and_then(|from| text.get(from..)).and_then(|tail| tail.first_chunk());
+    match around {
+        Some(window) => sift_within(window, places, keys, kept),
+        None => sift_at_edge(text, from, places, keys, kept),
+    }
+}
+
+/// Whether a place is worth a look: the eight octets before the one before it, that one, its own, the one behind it.
+#[inline(always)]
+fn is_kept([octets @ .., before, here, after]: &[u8; 11], keys: &Keys) -> bool {
+    let known = keys.may_know(u64::from_le_bytes(*octets));
+    let (colon, quoted) = (*here == b':', *before == b'"');
+    (colon & quoted & known)
+        | (colon & (*before <= b' '))
+        | (*here == b'\n')
+        | ((*here == b'\\') & (*after == b'u'))
+}
+
+fn sift_within(
+    window: &[u8; WINDOW_BYTES + 10],
+    places: &[u16],
+    keys: &Keys,
+    kept: &mut [u16; WINDOW_BYTES],
+) -> usize {
+    const INSIDE: usize = WINDOW_BYTES - 1;
+    let mut count = 0;
+    for place in places {
+        // The masks change nothing: they show the compiler that nothing lies outside.
+        let at = usize::from(*place) & INSIDE;
+        let keep =
+            window.get(at..).and_then(|tail| tail.first_chunk()).is_some_and(|around| is_kept(around, keys));
+        if let Some(slot) = kept.get_mut(count & INSIDE) {
+            *slot = *place;
+        }
+        count += usize::from(keep);
+    }
+    count
+}
+
+/// The same at the start and the end of the text.
+fn sift_at_edge(
+    text: &[u8],
+    from: usize,
+    places: &[u16],
+    keys: &Keys,
+    kept: &mut [u16; WINDOW_BYTES],
+) -> usize {
+    let mut count = 0;
+    for place in places {
+        let at = from + usize::from(*place);
+        let around = at.checked_sub(9).and_then(|from| text.get(from..)).and_then(|tail| tail.first_chunk());
+        if around.is_none_or(|around| is_kept(around, keys))
+            && let Some(slot) = kept.get_mut(count)
+        {
+            *slot = *place;
+            count += 1;
+        }
+    }
+    count
 }
 
 /// `\u00XX` may spell a letter of a key.
-#[inline]
+#[cold]
 fn escape(pass: &mut Pass<'_>, at: usize) {
     let Some([b'u', b'0', b'0', high, low]) = pass.text.get(at + 1..at + 6) else { return };
     let octet =
@@ -161,40 +230,45 @@ fn escape(pass: &mut Pass<'_>, at: usize) {
 #[cold]
 fn loose_colon(pass: &mut Pass<'_>, at: usize) {
     let head = pass.text.get(..at).unwrap_or_default();
-    if head.iter().rev().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) == Some(&b'"') {
+    if head.iter().rev().find(|byte| !blank(**byte)) == Some(&b'"') {
         pass.unsure();
     }
 }
 
-/// The colon at `at` ends a key.
+/// The colon at `at` may end a key.
 #[inline(always)]
-fn key(pass: &mut Pass<'_>, keys: &Keys, window: &Window, at: usize) {
+fn colon<V: Vectors>(pass: &mut Pass<'_>, keys: &Keys, at: usize) {
     let text = pass.text;
     let octets =
-        match at.checked_sub(9).and_then(|from| text.get(from..)).and_then(|tail| tail.first_chunk::<8>()) {
-            Some(octets) => u64::from_le_bytes(*octets),
-            None => {
-                let head = text.get(..at.saturating_sub(1)).unwrap_or_default();
-                head.iter().fold(0u64, |octets, byte| octets >> 8 | u64::from(*byte) << 56)
-            }
+        match at.checked_sub(9).and_then(|from| text.get(from..)).and_then(|tail| tail.first_chunk::<9>()) {
+            Some([octets @ .., b'"']) => u64::from_le_bytes(*octets),
+            Some([.., byte]) if *byte <= b' ' => return loose_colon(pass, at),
+            Some(_) => return,
+            None => match text.get(..at).and_then(|head| head.split_last()) {
+                Some((b'"', head)) => {
+                    head.iter().fold(0u64, |octets, byte| octets >> 8 | u64::from(*byte) << 56)
+                }
+                Some((byte, _)) if *byte <= b' ' => return loose_colon(pass, at),
+                _ => return,
+            },
         };
     let flags = keys.flags(octets);
     if flags != 0 {
-        value(pass, window, at + 1, flags);
+        value::<V>(pass, at + 1, flags);
     }
 }
 
 #[inline(always)]
 fn blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r')
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 fn skip_blanks(text: &[u8], from: usize) -> usize {
     from + text.get(from..).unwrap_or_default().iter().take_while(|byte| blank(**byte)).count()
 }
 
-#[inline]
-fn value(pass: &mut Pass<'_>, window: &Window, from: usize, flags: u16) {
+#[inline(always)]
+fn value<V: Vectors>(pass: &mut Pass<'_>, from: usize, flags: u16) {
     let text = pass.text;
     if flags & URL_PORT != 0 {
         pass.unsure();
@@ -204,25 +278,25 @@ fn value(pass: &mut Pass<'_>, window: &Window, from: usize, flags: u16) {
         from = skip_blanks(text, from);
     }
     match text.get(from) {
-        Some(b'"') => match window.string(text, from + 1) {
-            Some((end, escaped)) => string(pass, from + 1, end, escaped, flags),
-            None => pass.unsure(),
-        },
-        Some(b'[') => array(pass, window, from + 1, flags),
+        Some(b'"') => {
+            if string::<V>(pass, from + 1, flags).is_none() {
+                pass.unsure();
+            }
+        }
+        Some(b'[') => array::<V>(pass, from + 1, flags),
         _ => {}
     }
 }
 
 /// The strings of a flat array; anything else in it is left to the exact reader.
-fn array(pass: &mut Pass<'_>, window: &Window, from: usize, flags: u16) {
+fn array<V: Vectors>(pass: &mut Pass<'_>, from: usize, flags: u16) {
     let text = pass.text;
     let mut at = skip_blanks(text, from);
     if text.get(at) == Some(&b']') {
         return;
     }
     while text.get(at) == Some(&b'"') {
-        let Some((end, escaped)) = window.string(text, at + 1) else { break };
-        string(pass, at + 1, end, escaped, flags);
+        let Some(end) = string::<V>(pass, at + 1, flags) else { break };
         at = skip_blanks(text, end + 1);
         match text.get(at) {
             Some(b',') => at = skip_blanks(text, at + 1),
@@ -233,30 +307,54 @@ fn array(pass: &mut Pass<'_>, window: &Window, from: usize, flags: u16) {
     pass.unsure();
 }
 
-#[inline]
-fn string(pass: &mut Pass<'_>, from: usize, to: usize, escaped: bool, flags: u16) {
-    let text = pass.text;
-    let raw = text.get(from..to).unwrap_or_default();
-    if !escaped {
-        if flags & URL_HOST != 0 {
-            pass.url_host(from, to);
-        }
-        return readings(pass, raw, flags);
+/// Offers the string whose first octet is at `from`; returns where its closing quote stands.
+#[inline(always)]
+fn string<V: Vectors>(pass: &mut Pass<'_>, from: usize, flags: u16) -> Option<usize> {
+    let octets = pass.text.get(from..).and_then(|tail| tail.first_chunk::<GLANCE_BYTES>());
+    let Some(octets) = octets else { return long_string(pass, from, flags) };
+    let glance = V::look(octets);
+    // All octets before the first quote; none has an escape.
+    let inside = (glance.quote & glance.quote.wrapping_neg()).wrapping_sub(1);
+    if glance.quote == 0 || glance.backslash & inside != 0 {
+        return long_string(pass, from, flags);
     }
+    let length = inside.count_ones() as usize;
+    sieve::short::<V>(pass, from, length, &glance, inside, flags);
+    Some(from + length)
+}
+
+/// A string that a glance does not reach the end of, or with escapes.
+#[inline(never)]
+fn long_string(pass: &mut Pass<'_>, from: usize, flags: u16) -> Option<usize> {
+    let (mut at, mut escaped) = (from, false);
+    loop {
+        at += memchr::memchr2(b'"', b'\\', pass.text.get(at..)?)?;
+        if pass.text.get(at) == Some(&b'"') {
+            break;
+        }
+        (at, escaped) = (at + 2, true);
+    }
+    if !escaped {
+        sieve::long(pass, from, at, flags);
+        return Some(at);
+    }
+    let text = pass.text;
+    let raw = text.get(from..at).unwrap_or_default();
     let mut plain = std::mem::take(&mut pass.batch.unescaped);
     if flags & URL_HOST != 0 || !unescape(raw, &mut plain) {
         pass.unsure();
     } else {
+        if flags & URL_PATH != 0 {
+            pass.url_path(from, at, true);
+        }
         readings(pass, &plain, flags);
     }
     pass.batch.unescaped = plain;
+    Some(at)
 }
 
-#[inline]
-fn readings(pass: &mut Pass<'_>, text: &[u8], flags: u16) {
-    if flags & URL_PATH != 0 {
-        pass.url_path(text);
-    }
+/// Offers a text by each of its readings, brought into normal form as the exact reader does.
+pub(super) fn readings(pass: &mut Pass<'_>, text: &[u8], flags: u16) {
     let mut scratch = std::mem::take(&mut pass.batch.scratch);
     let mut left = flags & READINGS;
     while left != 0 {
@@ -269,7 +367,7 @@ fn readings(pass: &mut Pass<'_>, text: &[u8], flags: u16) {
 }
 
 /// Undoes the escapes of one letter; false if there is another.
-fn unescape(raw: &[u8], out: &mut Vec<u8>) -> bool {
+pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {

@@ -437,7 +437,7 @@ fn event() -> BoxedStrategy<String> {
 }
 
 fn blanks() -> impl Strategy<Value = &'static str> {
-    prop_oneof![12 => Just(""), 2 => Just(" "), 1 => Just("\t "), 1 => Just("\r")]
+    prop_oneof![12 => Just(""), 2 => Just(" "), 1 => Just("\t "), 1 => Just("\r"), 1 => Just("  \t ")]
 }
 
 /// A JSON string of a text, each character escaped in one of the ways JSON has.
@@ -500,6 +500,16 @@ proptest! {
         prop_assert_eq!(stats.matches, exact_stats.matches);
         prop_assert!(stats.bad_lines <= exact_stats.bad_lines);
         prop_assert_eq!(exact_stats.slow_lines, exact_stats.events);
+        // With other instructions, nothing changes.
+        for instructions in [Instructions::Baseline, Instructions::Portable] {
+            let mut matcher =
+                Matcher::new(Arc::clone(&list), Arc::clone(&mapping)).with_instructions(instructions);
+            let mut found = Vec::new();
+            matcher.feed(&text, &mut |hit| found.push((hit.indicator, hit.offset)));
+            matcher.finish(&mut |hit| found.push((hit.indicator, hit.offset)));
+            let wanted: Vec<(u32, u64)> = exact.iter().map(|seen| (seen.0, seen.5)).collect();
+            prop_assert_eq!(found, wanted, "{:?}", instructions);
+        }
         // Cut into blocks anywhere, nothing changes.
         let blocks: Vec<&[u8]> = text.chunks(cut).collect();
         let (blocked, blocked_stats) = run(&list, &mapping, Mode::Scan, &blocks);
