@@ -1,9 +1,9 @@
 //! Many texts looked for in raw bytes, without regard to ASCII case.
 //!
 //! Instead of an automaton, which would look at every byte and miss the cache at most of them: at every fourth place
-//! eight bytes are hashed and a small filter asked; each text has four of its windows in it, so that one of them falls
-//! on such a place wherever the text stands. Shorter texts have filters of their own, which are only asked where
-//! there are such texts. What passes is compared byte for byte.
+//! six bytes are hashed and a small filter asked; each text has four of its windows in it, so that one of them falls
+//! on such a place wherever the text stands. Texts shorter than nine bytes have filters of their own, which are only
+//! asked where there are such texts. What passes is compared byte for byte.
 
 use hashbrown::HashMap;
 
@@ -16,7 +16,7 @@ const BITS_A_WINDOW: usize = 32;
 #[derive(Debug, Default)]
 pub struct Texts {
     all: Vec<(Box<[u8]>, u32)>,
-    long: Option<Filter<8, 4>>,
+    long: Option<Filter<6, 4>>,
     middle: Option<Filter<4, 4>>,
     short: Option<Filter<4, 1>>,
 }
@@ -33,8 +33,11 @@ struct Filter<const GRAM: usize, const STRIDE: usize> {
 /// A window as a number, letters in lower case (and some signs as others: what passes is compared anyway).
 #[inline(always)]
 fn number<const GRAM: usize>(window: &[u8]) -> u64 {
-    let mut bytes = [0x20u8; 8];
-    bytes.iter_mut().zip(window.iter().take(GRAM)).for_each(|(to, from)| *to = *from);
+    let mut bytes = [0u8; 8];
+    // The length is a constant once this is inlined: one or two loads.
+    if let (Some(to), Some(from)) = (bytes.get_mut(..GRAM), window.get(..GRAM)) {
+        to.copy_from_slice(from);
+    }
     u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020
 }
 
@@ -74,12 +77,27 @@ impl<const GRAM: usize, const STRIDE: usize> Filter<GRAM, STRIDE> {
 
     #[inline]
     fn scan(&self, all: &[(Box<[u8]>, u32)], text: &[u8], each: &mut dyn FnMut(u32, usize)) {
-        for (step, window) in text.windows(GRAM).step_by(STRIDE).enumerate() {
-            let window = number::<GRAM>(window);
+        let mask = if GRAM < 8 { (1 << (8 * GRAM)) - 1 } else { u64::MAX };
+        let bits = self.bits.as_slice();
+        let ask = |window: u64| {
             let place = Self::place(window, self.shift);
-            if self.bits.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1) {
-                self.confirm(window, step * STRIDE, all, text, each);
+            bits.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+        };
+        let mut at = 0;
+        // One load of eight bytes a place; near the end, where there are no eight, byte by byte.
+        while let Some(chunk) = text.get(at..at + 8).and_then(|rest| rest.first_chunk::<8>()) {
+            let window = u64::from_le_bytes(*chunk) & mask | 0x2020_2020_2020_2020;
+            if ask(window) {
+                self.confirm(window, at, all, text, each);
             }
+            at += STRIDE;
+        }
+        while let Some(window) = text.get(at..at + GRAM) {
+            let window = number::<GRAM>(window);
+            if ask(window) {
+                self.confirm(window, at, all, text, each);
+            }
+            at += STRIDE;
         }
     }
 
@@ -107,7 +125,7 @@ impl Texts {
     pub(super) fn new(mut all: Vec<(Box<[u8]>, u32)>) -> Self {
         all.retain(|(text, _)| text.len() >= TEXT_BYTES_MIN);
         all.sort();
-        let (long, middle) = (Filter::<8, 4>::LENGTH_MIN, Filter::<4, 4>::LENGTH_MIN);
+        let (long, middle) = (Filter::<6, 4>::LENGTH_MIN, Filter::<4, 4>::LENGTH_MIN);
         Self {
             long: Filter::new(&all, |length| length >= long),
             middle: Filter::new(&all, |length| length >= middle && length < long),
