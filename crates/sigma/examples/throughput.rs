@@ -81,11 +81,20 @@ fn main() -> Outcome {
         }
     });
     if std::env::var("HIST").is_ok() {
-        let mut counts: Vec<_> = rules.list().iter().zip(reader.costs()).map(|(rule, cost)| (cost.matched, cost.evaluated, &rule.title)).collect();
+        let mut counts: Vec<_> = rules
+            .list()
+            .iter()
+            .zip(reader.costs())
+            .map(|(rule, cost)| (cost.matched, cost.evaluated, &rule.title))
+            .collect();
         counts.sort();
-        for one in counts.iter().rev().take(14) { println!("{one:?}"); }
+        for one in counts.iter().rev().take(14) {
+            println!("{one:?}");
+        }
         counts.sort_by_key(|one| one.1);
-        for one in counts.iter().rev().take(20) { println!("{one:?}"); }
+        for one in counts.iter().rev().take(20) {
+            println!("{one:?}");
+        }
         return Ok(());
     }
     if let Ok(only) = std::env::var("ONLY") {
@@ -141,8 +150,14 @@ fn main() -> Outcome {
         best_of(3, seconds, &mut best);
     }
     let [plain_line, plain_value, line, value] = best.map(|seconds| count as f64 / seconds);
-    println!("from lines:  rsigma-eval {plain_line:>9.0} events/s, here {line:>9.0}, {:.1}x", line / plain_line);
-    println!("from values: rsigma-eval {plain_value:>9.0} events/s, here {value:>9.0}, {:.1}x", value / plain_value);
+    println!(
+        "from lines:  rsigma-eval {plain_line:>9.0} events/s, here {line:>9.0}, {:.1}x",
+        line / plain_line
+    );
+    println!(
+        "from values: rsigma-eval {plain_value:>9.0} events/s, here {value:>9.0}, {:.1}x",
+        value / plain_value
+    );
     Ok(())
 }
 
