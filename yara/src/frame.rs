@@ -24,7 +24,12 @@ pub struct Ready {
 ///
 /// # Errors
 /// When input or output breaks off, or a scan is longer than [`SCAN_BYTES_MAX`].
-pub fn serve(rules: &Rules, time: Duration, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+pub fn serve(
+    rules: &Rules,
+    time: Duration,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> io::Result<()> {
     let ready = Ready { rules: rules.count(), refused: rules.refused().to_vec() };
     answer(&mut output, &ready)?;
     let mut engine = rules.scanner(time);

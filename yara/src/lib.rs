@@ -200,7 +200,8 @@ fn below(
     files: &mut Vec<PathBuf>,
     refused: &mut Vec<Refused>,
 ) -> std::io::Result<()> {
-    let mut names: Vec<_> = fs::read_dir(folder)?.flatten().map(|name| (name.path(), name.file_type())).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder)?.flatten().map(|name| (name.path(), name.file_type())).collect();
     names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     for (path, kind) in names {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();

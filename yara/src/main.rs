@@ -9,7 +9,8 @@ use std::time::Duration;
 use shieldwall_yara::{Rules, frame};
 
 /// How it is called.
-const USAGE: &str = "usage: shieldwall-yara SECONDS-A-SCAN RULES… (shieldwall scan starts it; see shieldwall scan --help)";
+const USAGE: &str =
+    "usage: shieldwall-yara SECONDS-A-SCAN RULES… (shieldwall scan starts it; see shieldwall scan --help)";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);

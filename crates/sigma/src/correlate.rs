@@ -35,7 +35,8 @@ impl Plan {
         let named = |rule: &SigmaRule, name: &str| {
             rule.id.as_deref() == Some(name) || rule.name.as_deref() == Some(name)
         };
-        let mut plan = Self { fed: vec![false; rules.len()], silent: vec![false; rules.len()], ..Self::default() };
+        let mut plan =
+            Self { fed: vec![false; rules.len()], silent: vec![false; rules.len()], ..Self::default() };
         let names: Vec<String> = correlations
             .iter()
             .flat_map(|correlation| [correlation.what.id.clone(), correlation.what.name.clone()])

@@ -329,7 +329,8 @@ impl<'a> Gather<'a> {
 
     /// Fields that Windows' own log of new processes names otherwise than Sysmon (event 4688).
     fn rename(&mut self) {
-        let value = |field: Field| self.slots.get(field).and_then(|at| self.values.get(at)).map(|(_, value)| value);
+        let value =
+            |field: Field| self.slots.get(field).and_then(|at| self.values.get(at)).map(|(_, value)| value);
         let is_new_process = value(known::EVENT_ID)
             .and_then(|id| id.as_str().map(|id| id == SECURITY_NEW_PROCESS))
             .unwrap_or_default();
@@ -341,7 +342,8 @@ impl<'a> Gather<'a> {
             (known::PARENT_PROCESS_NAME, known::PARENT_IMAGE),
             (known::SUBJECT_USER_NAME, known::USER),
         ] {
-            let found = self.slots.get(from).and_then(|at| self.values.get(at)).map(|(_, value)| value.clone());
+            let found =
+                self.slots.get(from).and_then(|at| self.values.get(at)).map(|(_, value)| value.clone());
             if let Some(found) = found {
                 self.set(to, RENAMED, found);
             }
@@ -362,7 +364,8 @@ fn content(value: &Value) -> &Value {
 
 /// An attribute of an XML element, as the converters write it.
 fn attribute<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
-    let listed = value.get("#attributes").or_else(|| value.get("@attributes")).and_then(|list| list.get(name));
+    let listed =
+        value.get("#attributes").or_else(|| value.get("@attributes")).and_then(|list| list.get(name));
     listed.or_else(|| match name {
         "Name" => value.get("@Name").or_else(|| value.get("Name")),
         _ => value.get("@SystemTime").or_else(|| value.get("SystemTime")),

@@ -171,8 +171,12 @@ pub(crate) struct Fields {
 impl Fields {
     /// A table of the known fields and those in `names`.
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut fields =
-            Self { numbers: HashMap::default(), names: Vec::new(), roots: HashMap::default(), odd: Vec::new() };
+        let mut fields = Self {
+            numbers: HashMap::default(),
+            names: Vec::new(),
+            roots: HashMap::default(),
+            odd: Vec::new(),
+        };
         for name in KNOWN.into_iter().chain(names) {
             fields.add(name);
         }

@@ -117,7 +117,8 @@ impl<'r> Generator<'r> {
 
     fn sysmon(&mut self, id: u64) -> Map<String, Value> {
         let mut event = self.common(id, SYSMON_CHANNEL, SYSMON_PROVIDER);
-        let guid = format!("{{{:08X}-{:04X}-67B1-0A00-000000001E00}}", self.next() as u32, self.next() as u16);
+        let guid =
+            format!("{{{:08X}-{:04X}-67B1-0A00-000000001E00}}", self.next() as u32, self.next() as u16);
         event.insert("RuleName".into(), "-".into());
         event.insert("ProcessGuid".into(), guid.into());
         event.insert("ProcessId".into(), (self.next() % 30_000).into());
@@ -188,7 +189,10 @@ impl<'r> Generator<'r> {
         let mut event = self.sysmon(id);
         event.insert("EventType".into(), self.word(&["SetValue", "CreateKey", "DeleteValue"]).into());
         event.insert("TargetObject".into(), self.word(&KEYS).into());
-        event.insert("Details".into(), self.word(&["DWORD (0x00000001)", "Binary Data", "C:\\Program Files"]).into());
+        event.insert(
+            "Details".into(),
+            self.word(&["DWORD (0x00000001)", "Binary Data", "C:\\Program Files"]).into(),
+        );
         event
     }
 
@@ -369,7 +373,9 @@ impl<'r> Generator<'r> {
             CompiledMatcher::Regex(regex) => {
                 // Not a match as a rule, but what the expression requires.
                 let words = crate::literal::needs_of(&CompiledMatcher::Regex(regex.clone()));
-                parts.middle.extend(words.and_then(|needs| needs.literals.first().map(|word| word.text.to_string())));
+                parts
+                    .middle
+                    .extend(words.and_then(|needs| needs.literals.first().map(|word| word.text.to_string())));
             }
             CompiledMatcher::NumericEq(number) => parts.whole = Some(json!(*number as i64)),
             CompiledMatcher::NumericGt(number) => parts.whole = Some(json!(*number as i64 + 1)),
@@ -381,7 +387,10 @@ impl<'r> Generator<'r> {
             CompiledMatcher::Cidr(network) => parts.whole = Some(network.addr().to_string().into()),
             CompiledMatcher::Null => parts.whole = Some(Value::Null),
             CompiledMatcher::AnyOf(children)
-            | CompiledMatcher::CaseInsensitiveGroup { children, mode: rsigma_eval::matcher::GroupMode::Any } => {
+            | CompiledMatcher::CaseInsensitiveGroup {
+                children,
+                mode: rsigma_eval::matcher::GroupMode::Any,
+            } => {
                 let chosen = (self.next() % (children.len() as u64).max(1)) as usize;
                 if let Some(child) = children.get(chosen) {
                     self.take(child, parts);
@@ -423,7 +432,9 @@ impl Parts {
 /// Whether an event made from the rule says by itself where it comes from.
 fn tells(rule: &CompiledRule) -> bool {
     let source = &rule.logsource;
-    let by_service = || source.category.is_none() && source.service.as_deref().is_some_and(|name| channel_of(name).is_some());
+    let by_service = || {
+        source.category.is_none() && source.service.as_deref().is_some_and(|name| channel_of(name).is_some())
+    };
     source.product.as_deref() == Some("windows")
         && (source.category.as_deref().is_some_and(|category| sysmon_id(category).is_some()) || by_service())
 }
@@ -485,7 +496,11 @@ const PROCESSES: [(&str, &str, &str); 9] = [
         "/n \"C:\\Users\\alice\\Documents\\report-%.docx\" /o",
     ),
     ("C:\\Windows\\System32\\RuntimeBroker.exe", SVCHOST, "-Embedding"),
-    ("C:\\Windows\\System32\\SearchProtocolHost.exe", "C:\\Windows\\System32\\SearchIndexer.exe", "Global\\UsGthrFltPipeMssGthrPipe% 1"),
+    (
+        "C:\\Windows\\System32\\SearchProtocolHost.exe",
+        "C:\\Windows\\System32\\SearchIndexer.exe",
+        "Global\\UsGthrFltPipeMssGthrPipe% 1",
+    ),
 ];
 const LIBRARIES: [&str; 7] = [
     "C:\\Windows\\System32\\kernel32.dll",

@@ -92,7 +92,8 @@ impl Needs {
 
     /// Of several that are all required, the one that tells most: the longest shortest literal, then the fewest.
     fn all(parts: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
-        let shortest = |needs: &Self| needs.literals.iter().map(|literal| literal.text.len()).min().unwrap_or(0);
+        let shortest =
+            |needs: &Self| needs.literals.iter().map(|literal| literal.text.len()).min().unwrap_or(0);
         parts
             .into_iter()
             .flatten()
@@ -117,9 +118,13 @@ pub(crate) fn test_of(matcher: &CompiledMatcher) -> Option<Test<Literal>> {
             Test::Any(needles.iter().map(|needle| literal(needle, At::Anywhere)).collect())
         }
         CompiledMatcher::AnyOf(children)
-        | CompiledMatcher::CaseInsensitiveGroup { children, mode: GroupMode::Any } => Test::Any(tests(children)?),
+        | CompiledMatcher::CaseInsensitiveGroup { children, mode: GroupMode::Any } => {
+            Test::Any(tests(children)?)
+        }
         CompiledMatcher::AllOf(children)
-        | CompiledMatcher::CaseInsensitiveGroup { children, mode: GroupMode::All } => Test::All(tests(children)?),
+        | CompiledMatcher::CaseInsensitiveGroup { children, mode: GroupMode::All } => {
+            Test::All(tests(children)?)
+        }
         CompiledMatcher::Not(inner) => Test::Not(Box::new(test_of(inner)?)),
         _ => return None,
     })

@@ -127,8 +127,11 @@ impl Program {
 
     /// Bytes its tables take.
     pub(crate) fn bytes(&self) -> usize {
-        let tables = self.asked.iter().flatten().filter_map(|asked| asked.scanner.as_ref()).map(Scanner::bytes);
-        tables.sum::<usize>() + self.items.len() * size_of::<Item>() + self.follows.len() * size_of::<Follows>()
+        let tables =
+            self.asked.iter().flatten().filter_map(|asked| asked.scanner.as_ref()).map(Scanner::bytes);
+        tables.sum::<usize>()
+            + self.items.len() * size_of::<Item>()
+            + self.follows.len() * size_of::<Follows>()
     }
 }
 
@@ -223,7 +226,8 @@ impl<'f> Maker<'f> {
                 let mut names: Vec<_> =
                     rule.detections.iter().filter(|(name, _)| pattern.matches_detection_name(name)).collect();
                 names.sort_unstable_by_key(|(name, _)| name.as_str());
-                let parts: Vec<_> = names.into_iter().map(|(_, detection)| self.detection(detection)).collect();
+                let parts: Vec<_> =
+                    names.into_iter().map(|(_, detection)| self.detection(detection)).collect();
                 match quantifier {
                     Quantifier::Any => any(parts),
                     Quantifier::All => all(parts),
@@ -287,10 +291,12 @@ impl<'f> Maker<'f> {
         }
         let mark = |by_field: &[Literals], field: Field, literal: &Literal| -> Mark {
             let first = firsts.get(field as usize).copied().unwrap_or_default();
-            let number = by_field.get(field as usize).and_then(|of_field| of_field.numbers.get(&literal.text));
+            let number =
+                by_field.get(field as usize).and_then(|of_field| of_field.numbers.get(&literal.text));
             (first + number.copied().unwrap_or_default(), bits(literal.at))
         };
-        let required: Vec<Required> = self.rules.iter().map(|rule| self.required(&rule.tree, &mark)).collect();
+        let required: Vec<Required> =
+            self.rules.iter().map(|rule| self.required(&rule.tree, &mark)).collect();
         let mut asked: Vec<Option<Box<Asked>>> = (0..self.by_field.len()).map(|_| None).collect();
         let mut follows: Vec<Follows> = (0..literals).map(|_| Follows::default()).collect();
         let mut always = Vec::new();
@@ -523,8 +529,10 @@ fn listed(test: Test<Mark>, follows: &mut [Follows], lists: &mut u32) -> Test<Ma
     let mut inner = |tests: Vec<_>| tests.into_iter().map(|test| listed(test, follows, lists)).collect();
     match test {
         Test::Any(tests) => {
-            let marks: Vec<Mark> =
-                tests.iter().filter_map(|test| if let Test::Literal(mark) = test { Some(*mark) } else { None }).collect();
+            let marks: Vec<Mark> = tests
+                .iter()
+                .filter_map(|test| if let Test::Literal(mark) = test { Some(*mark) } else { None })
+                .collect();
             if marks.len() < LISTED_MIN || marks.len() != tests.len() {
                 return Test::Any(inner(tests));
             }
@@ -619,7 +627,9 @@ fn key(matcher: &CompiledMatcher) -> Option<String> {
         CompiledMatcher::RegexSetMatch { set, mode } => format!("RegexSet{mode:?}{:?}", set.patterns()),
         CompiledMatcher::AnyOf(children) => format!("Any[{}]", list(children)?),
         CompiledMatcher::AllOf(children) => format!("All[{}]", list(children)?),
-        CompiledMatcher::CaseInsensitiveGroup { children, mode } => format!("Group{mode:?}[{}]", list(children)?),
+        CompiledMatcher::CaseInsensitiveGroup { children, mode } => {
+            format!("Group{mode:?}[{}]", list(children)?)
+        }
         CompiledMatcher::Not(inner) => format!("Not[{}]", key(inner)?),
         CompiledMatcher::Expand { .. } | CompiledMatcher::TimestampPart { .. } => return None,
         plain => format!("{plain:?}"),

@@ -74,10 +74,16 @@ impl Match<'_> {
     /// The fields the rule looked at in this event and what stood in them, each once, by name.
     pub fn fields(&self) -> Vec<(String, Value)> {
         if let Some(correlated) = &self.correlated {
-            return correlated.group.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+            return correlated
+                .group
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone().into()))
+                .collect();
         }
         let found = self.rules.compiled.get(self.number).and_then(|rule| evaluate_rule(rule, self.event));
-        let Some(EvaluationResult { body: ResultBody::Detection(body), .. }) = found else { return Vec::new() };
+        let Some(EvaluationResult { body: ResultBody::Detection(body), .. }) = found else {
+            return Vec::new();
+        };
         let mut fields: Vec<_> =
             body.matched_fields.into_iter().map(|field| (field.field, field.value)).collect();
         fields.sort_by(|a, b| a.0.cmp(&b.0));
@@ -354,7 +360,8 @@ fn time_of(event: &View<'_>) -> Option<Timestamp> {
     let micros = match value {
         EventValue::Str(text) => {
             let text = text.trim().replacen(' ', "T", 1);
-            let zoned = text.ends_with(['Z', 'z']) || text.get(10..).is_some_and(|rest| rest.contains(['+', '-']));
+            let zoned =
+                text.ends_with(['Z', 'z']) || text.get(10..).is_some_and(|rest| rest.contains(['+', '-']));
             return Timestamp::parse(&if zoned { text } else { text + "Z" }).ok();
         }
         EventValue::Int(number) if number.unsigned_abs() >= 100_000_000_000_000 => *number,
@@ -491,7 +498,9 @@ impl Bench {
     fn words(&mut self, program: &Program, words: &Scanner, view: &View<'_>) {
         match view.raw() {
             // Written with escapes a word may look like anything.
-            Whole::Line(line) if memchr::memmem::find(line.as_bytes(), b"\\u").is_some() => self.wake(&program.wordy),
+            Whole::Line(line) if memchr::memmem::find(line.as_bytes(), b"\\u").is_some() => {
+                self.wake(&program.wordy)
+            }
             Whole::Line(line) => self.words_in(program, words, line),
             Whole::Value(value) => self.words_below(program, words, value),
         }
@@ -581,9 +590,10 @@ impl Bench {
         match tree {
             Node::Always(truth) => *truth,
             Node::Item(item) => self.answer(program, *item, view),
-            Node::Whole(number) => program.wholes.get(*number as usize).is_some_and(|detections| {
-                eval_condition(&self.whole, detections, view, &mut Vec::new())
-            }),
+            Node::Whole(number) => program
+                .wholes
+                .get(*number as usize)
+                .is_some_and(|detections| eval_condition(&self.whole, detections, view, &mut Vec::new())),
             Node::Any(parts) => parts.iter().any(|part| self.holds(program, part, view)),
             Node::All(parts) => parts.iter().all(|part| self.holds(program, part, view)),
             Node::Not(part) => !self.holds(program, part, view),

@@ -100,7 +100,8 @@ impl Scanner {
             }
         }
         if !short.is_empty() {
-            let patterns = short.iter().filter_map(|number| literals.get(*number as usize)).map(|text| text.as_bytes());
+            let patterns =
+                short.iter().filter_map(|number| literals.get(*number as usize)).map(|text| text.as_bytes());
             let table = DFA::builder().match_kind(MatchKind::Standard).prefilter(false).build(patterns)?;
             scanner.short = Some(Short { table, literals: short });
         }
@@ -137,7 +138,9 @@ impl Scanner {
         let Some((first, last)) = self.grams.get(&gram) else { return };
         for (literal, offset) in self.anchors.get(*first as usize..*last as usize).unwrap_or_default() {
             let Some(start) = place.checked_sub(*offset as usize) else { continue };
-            let Some(bytes) = self.literals.get(*literal as usize).map(|literal| literal.as_bytes()) else { continue };
+            let Some(bytes) = self.literals.get(*literal as usize).map(|literal| literal.as_bytes()) else {
+                continue;
+            };
             let end = start + bytes.len();
             if text.get(start..end) == Some(bytes) {
                 met(*literal as usize, how(start, end, text.len()));
@@ -157,7 +160,9 @@ impl Short {
             }
             for index in 0..table.match_len(state) {
                 let pattern = table.match_pattern(state, index).as_usize();
-                let Some(literal) = self.literals.get(pattern).map(|literal| *literal as usize) else { continue };
+                let Some(literal) = self.literals.get(pattern).map(|literal| *literal as usize) else {
+                    continue;
+                };
                 let length = literals.get(literal).map_or(0, |literal| literal.len());
                 met(literal, how(end - length.min(end), end, text.len()));
             }
@@ -178,7 +183,8 @@ mod tests {
 
     #[test]
     fn literals_are_found_inside_each_other_and_placed() {
-        let literals: Vec<Box<str>> = ["cmd", "cmd.exe", "exe", "d.e", "absent", "d.exe"].map(Box::from).into();
+        let literals: Vec<Box<str>> =
+            ["cmd", "cmd.exe", "exe", "d.e", "absent", "d.exe"].map(Box::from).into();
         let scanner = Scanner::new(&literals).unwrap();
         let mut met = vec![0; literals.len()];
         scanner.scan(b"cmd.exe", &mut |literal, how| met[literal] |= how);

@@ -128,8 +128,14 @@ const CHANNELS: [(&str, &str); 49] = [
     ("microsoft-windows-applocker/packaged app-execution", "applocker"),
     ("microsoft-windows-lsa/operational", "lsa-server"),
     ("microsoft-windows-capi2/operational", "capi2"),
-    ("microsoft-windows-certificateservicesclient-lifecycle-system/operational", "certificateservicesclient-lifecycle-system"),
-    ("microsoft-windows-terminalservices-localsessionmanager/operational", "terminalservices-localsessionmanager"),
+    (
+        "microsoft-windows-certificateservicesclient-lifecycle-system/operational",
+        "certificateservicesclient-lifecycle-system",
+    ),
+    (
+        "microsoft-windows-terminalservices-localsessionmanager/operational",
+        "terminalservices-localsessionmanager",
+    ),
     ("microsoft-windows-appxdeploymentserver/operational", "appxdeployment-server"),
     ("microsoft-windows-appxpackaging/operational", "appxpackaging-om"),
     ("microsoft-windows-appmodel-runtime/admin", "appmodel-runtime"),
@@ -269,9 +275,7 @@ impl Names {
         let product = self.get(if on_linux { "linux" } else { "windows" });
         let service = match of_sysmon {
             true => self.get("sysmon"),
-            false => {
-                self.channels.get(folded.as_str()).and_then(|service| self.get(service))
-            }
+            false => self.channels.get(folded.as_str()).and_then(|service| self.get(service)),
         };
         let source = |category: Option<&str>| Source {
             product,
@@ -279,7 +283,9 @@ impl Names {
             service,
         };
         let categories = match of_sysmon {
-            true => SYSMON.iter().find(|(number, _)| *number == id).map_or(&[][..], |(_, categories)| categories),
+            true => {
+                SYSMON.iter().find(|(number, _)| *number == id).map_or(&[][..], |(_, categories)| categories)
+            }
             false => categories_of(&folded, id),
         };
         let mut class = Class { closed: true, ..Class::default() };
@@ -289,7 +295,11 @@ impl Names {
         if of_sysmon && id == 12 {
             // One event id for keys that come and go.
             let kind = event.text(known::EVENT_TYPE).map(|kind| kind.to_lowercase()).unwrap_or_default();
-            class.push(source(Some(if kind.contains("delete") { "registry_delete" } else { "registry_add" })));
+            class.push(source(Some(if kind.contains("delete") {
+                "registry_delete"
+            } else {
+                "registry_add"
+            })));
         }
         if class.length == 0 {
             class.push(source(None));

@@ -161,11 +161,7 @@ pub(crate) fn run(args: &SigmaArgs, console: &Console) -> Result<Outcome, Fault>
     }
 }
 
-fn load(
-    paths: &[PathBuf],
-    pipelines: &[String],
-    console: &Console,
-) -> Result<(Rules, Vec<Refused>), Fault> {
+fn load(paths: &[PathBuf], pipelines: &[String], console: &Console) -> Result<(Rules, Vec<Refused>), Fault> {
     let wrong = |error: shieldwall_sigma::load::LoadError| Fault::wrong(error.code(), &error);
     let mut loader = Loader::default();
     for pipeline in pipelines {
@@ -222,7 +218,8 @@ fn hold(args: &MatchArgs, console: &Console) -> Result<Outcome, Fault> {
         .given(given)
         .timed(Box::new(move || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)));
     if let Some(budget) = args.budget {
-        reader = reader.within(Budget { nanoseconds_max: budget.get().saturating_mul(1_000), timed_min: TIMED_MIN });
+        reader = reader
+            .within(Budget { nanoseconds_max: budget.get().saturating_mul(1_000), timed_min: TIMED_MIN });
     }
     let mut printer = Printer {
         json: console.json(),
@@ -289,7 +286,13 @@ fn scan(
 }
 
 /// Holds one line against the rules. Lines that are no events are counted by the reader.
-fn one(line: &[u8], file: &str, number: u64, reader: &mut Reader, printer: &mut Printer<'_>) -> Result<(), Fault> {
+fn one(
+    line: &[u8],
+    file: &str,
+    number: u64,
+    reader: &mut Reader,
+    printer: &mut Printer<'_>,
+) -> Result<(), Fault> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return Ok(());
     }
@@ -390,7 +393,11 @@ fn finish(summary: &Summary, duration: Duration, console: &Console) -> Result<Ou
         return Ok(Outcome::Done);
     }
     let Figures { events, events_matched, matches, bad_lines, unplaced, .. } = summary.figures;
-    let odd = if bad_lines == 0 { String::new() } else { format!("; {} not understood", counted(bad_lines, "line", "lines")) };
+    let odd = if bad_lines == 0 {
+        String::new()
+    } else {
+        format!("; {} not understood", counted(bad_lines, "line", "lines"))
+    };
     console.remark(&format!(
         "{} against {}: {} in {}{odd}",
         counted(summary.rules as u64, "rule", "rules"),
@@ -406,9 +413,16 @@ fn finish(summary: &Summary, duration: Duration, console: &Console) -> Result<Ou
     }
     if summary.uncounted > 0 {
         let matches = counted(summary.uncounted, "match", "matches");
-        console.remark(&format!("{matches} not counted by correlation rules: the events do not say when they were"));
+        console.remark(&format!(
+            "{matches} not counted by correlation rules: the events do not say when they were"
+        ));
     }
-    console.remark(&format!("{} in {}: {} events/s", size(summary.bytes), took(duration), per_second(events, duration)));
+    console.remark(&format!(
+        "{} in {}: {} events/s",
+        size(summary.bytes),
+        took(duration),
+        per_second(events, duration)
+    ));
     for slow in &summary.slowest {
         console.remark(&format!(
             "slowest: {} ns an event, {} evaluated: {}",
@@ -418,7 +432,11 @@ fn finish(summary: &Summary, duration: Duration, console: &Console) -> Result<Ou
         ));
     }
     for rule in &summary.set_aside {
-        console.remark(&format!("set aside, slower than the budget: {} ({})", shown(&rule.title), rule.place));
+        console.remark(&format!(
+            "set aside, slower than the budget: {} ({})",
+            shown(&rule.title),
+            rule.place
+        ));
     }
     Ok(Outcome::Done)
 }

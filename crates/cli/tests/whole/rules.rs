@@ -86,17 +86,23 @@ fn events_of_every_spelling_match_and_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rules.yml"), RULES).unwrap();
     std::fs::write(folder.path().join("events.json"), EVENTS).unwrap();
-    let said =
-        lines(&run(folder.path(), &["sigma", "match", "--rules", "rules.yml", "--json", "--", "events.json"]), 0);
-    let titles: Vec<_> = said.iter().filter_map(|line| Some((line["line"].as_u64()?, &line["rule"]["title"]))).collect();
+    let said = lines(
+        &run(folder.path(), &["sigma", "match", "--rules", "rules.yml", "--json", "--", "events.json"]),
+        0,
+    );
+    let titles: Vec<_> =
+        said.iter().filter_map(|line| Some((line["line"].as_u64()?, &line["rule"]["title"]))).collect();
     let deleted = Value::from("Shadow copies deleted");
     let many = Value::from("Many failed logons");
     assert_eq!(titles, [(1, &deleted), (2, &deleted), (3, &deleted), (4, &deleted), (8, &many)]);
     assert_eq!(said[0]["fields"]["Image"], "C:\\Windows\\System32\\vssadmin.exe");
-    assert_eq!(said[0]["time"], "2026-01-31T09:30:00.000Z");
+    assert_eq!(said[0]["time"], "2026-01-31T09:30:00.000000Z");
     assert_eq!((&said[4]["counted"], &said[4]["fields"]["IpAddress"]), (&3.0.into(), &"10.0.0.9".into()));
     let summary = &said[5]["summary"];
-    assert_eq!((&summary["events"], &summary["matches"], &summary["bad_lines"]), (&7.into(), &5.into(), &1.into()));
+    assert_eq!(
+        (&summary["events"], &summary["matches"], &summary["bad_lines"]),
+        (&7.into(), &5.into(), &1.into())
+    );
 }
 
 /// Hashes are of the text `abc` (FIPS 180-4's example).
@@ -111,7 +117,10 @@ fn listed_hashes_are_found_without_an_engine() {
     std::os::unix::fs::symlink("/etc", folder.path().join("stick/way-out")).unwrap();
     let scan = ["scan", "stick", "--watchlist", "hashes.txt", "--json"];
     let said = lines(&run(folder.path(), &scan), 0);
-    assert_eq!((&said[0]["summary"]["files"], &said[0]["summary"]["links_passed_over"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&said[0]["summary"]["files"], &said[0]["summary"]["links_passed_over"]),
+        (&1.into(), &1.into())
+    );
     std::fs::write(folder.path().join("stick/deep/bad"), "abc").unwrap();
     let said = lines(&run(folder.path(), &scan), 1);
     assert_eq!(said[0]["file"], "stick/deep/bad");
@@ -178,7 +187,10 @@ fn an_engine_that_hangs_is_ended_and_the_scan_goes_on() {
     let path = folder.path().join("engine");
     std::fs::write(&path, broken).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let said = lines(&run(folder.path(), &["scan", "stick", "--rules", "r.yar", "--engine", "./engine", "--json"]), 2);
+    let said = lines(
+        &run(folder.path(), &["scan", "stick", "--rules", "r.yar", "--engine", "./engine", "--json"]),
+        2,
+    );
     assert_eq!(said[2]["summary"]["failed"], 2);
     assert!(said[0]["failed"].as_str().unwrap().contains("broke"), "{said:?}");
 }

@@ -156,7 +156,11 @@ pub(crate) fn run(args: &ScanArgs, console: &Console) -> Result<Outcome, Fault> 
             summary.rules = engine.ready().rules;
             summary.rules_refused = engine.ready().refused.len() as u64;
             for refused in &engine.ready().refused {
-                console.remark(&format!("refused: {}: {}", shown(&refused.place), first_line(&refused.reason)));
+                console.remark(&format!(
+                    "refused: {}: {}",
+                    shown(&refused.place),
+                    first_line(&refused.reason)
+                ));
             }
             Some(engine)
         }
@@ -205,10 +209,10 @@ impl Scan<'_> {
         }
         self.summary.found += 1;
         let file = path.display().to_string();
-        self.console.answer(
-            &FileLine { file, size, hashes: Some(&hashes), rules, listed, failed: None },
-            |line| told(line, &hashes),
-        )
+        self.console
+            .answer(&FileLine { file, size, hashes: Some(&hashes), rules, listed, failed: None }, |line| {
+                told(line, &hashes)
+            })
     }
 
     fn failed(&mut self, path: &Path, size: u64, reason: String) -> Result<(), Fault> {
@@ -294,8 +298,7 @@ fn read(path: &Path, keep: u64) -> std::io::Result<(Hashes, u64, Vec<u8>)> {
 /// Which hashes of a file are listed.
 fn listed<'i>(indicators: &'i Indicators, hashes: &Hashes) -> Vec<Listed<'i>> {
     let mut listed = Vec::new();
-    for (kind, text) in
-        [(Kind::Md5, &hashes.md5), (Kind::Sha1, &hashes.sha1), (Kind::Sha256, &hashes.sha256)]
+    for (kind, text) in [(Kind::Md5, &hashes.md5), (Kind::Sha1, &hashes.sha1), (Kind::Sha256, &hashes.sha256)]
     {
         let Ok(value) = Value::new(kind, text) else { continue };
         for number in indicators.watchlist.indicators_of(&value) {
