@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::follow::{FollowError, Position};
 use crate::lines::{Filled, LineBuffer};
-use crate::listen::{self, Listen, ListenError};
+use crate::listen::{self, Listen, ListenError, Transport};
 use crate::packed;
 
 /// How many blocks are read ahead.
@@ -60,11 +60,13 @@ pub(crate) struct Feed {
     position: Option<Position>,
     state: Arc<State>,
     address: Option<SocketAddr>,
+    /// Whether a connection lets the reading thread notice that it is to stop.
+    wakes: bool,
 }
 
 impl Feed {
     fn new(blocks: Receiver<Block>, state: Arc<State>) -> Self {
-        Self { blocks, ended: false, position: None, state, address: None }
+        Self { blocks, ended: false, position: None, state, address: None, wakes: false }
     }
 
     /// Standard input. What was read and not reported is lost with a crash: a pipe cannot be read twice.
@@ -115,7 +117,7 @@ impl Feed {
         let address = listen::start(listen, to, Arc::clone(&state))?;
         tracing::info!(input = %listen, %address, "listening");
         let mut feed = Self::new(blocks, state);
-        feed.address = Some(address);
+        (feed.address, feed.wakes) = (Some(address), listen.transport != Transport::Udp);
         Ok(feed)
     }
 
@@ -170,7 +172,7 @@ impl Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         self.state.stopped.store(true, Ordering::Relaxed);
-        if let Some(address) = self.address {
+        if let Some(address) = self.address.filter(|_| self.wakes) {
             listen::wake(address);
         }
     }

@@ -142,7 +142,7 @@ pub(crate) fn start(
     Ok(address)
 }
 
-/// Lets a listener notice that it is to stop. Over UDP it looks by itself.
+/// Lets a listener for connections notice that it is to stop. Over UDP it looks by itself.
 pub(crate) fn wake(address: SocketAddr) {
     let mut to = address;
     if to.ip().is_unspecified() {

@@ -289,4 +289,29 @@ mod tests {
         let address = (1, "dest_ip".to_owned(), "ipv4-addr", Some("203.0.113.9".to_owned()));
         assert_eq!(seen, [vec![domain, address.clone()], vec![address]]);
     }
+
+    #[test]
+    fn blocks_of_a_zeek_log_that_are_matched_apart_know_their_columns() {
+        let mut builder = Builder::new(1);
+        builder.add(&Value::new(Kind::Domain, "evil.example").unwrap(), 0).unwrap();
+        let live = LiveWatchlist::new(builder.build().unwrap());
+        let mappings = Arc::new(Mappings::built_in().unwrap());
+        let mut input = Matching::new(&InputFormat::Auto, &mappings, live.current()).unwrap();
+        let head = b"#separator \\x09\n#fields\tts\tuid\tquery\n#types\ttime\tstring\tstring\n1.5\tC1\tfirst.example\n";
+        let row = b"2.5\tC2\tevil.example\n";
+        let fields = |mapping, before: &[u8]| {
+            let (mut apart, mut fields) = (Matching::by(mapping, live.current()), Vec::new());
+            // Whatever a thread matched before, it is another log's.
+            apart.run(before, &live, &mut |_| ());
+            apart.begin();
+            apart.run(row, &live, &mut |met| fields.push(met.field));
+            fields
+        };
+        let first = input.mapping_for(head);
+        assert_eq!(fields(first, head), ["line"], "this block's header is not known without it");
+        assert_eq!(fields(input.mapping_for(row), b""), ["query"]);
+        let mut resumed = Matching::new(&InputFormat::Auto, &mappings, live.current()).unwrap();
+        resumed.begin_with(head);
+        assert_eq!(fields(resumed.mapping_for(row), b"#fields\tquery\tts\tuid\n"), ["query"]);
+    }
 }

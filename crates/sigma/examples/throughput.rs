@@ -80,6 +80,31 @@ fn main() -> Outcome {
             *slot = slot.min(seconds);
         }
     });
+    if std::env::var("HIST").is_ok() {
+        let mut counts: Vec<_> = rules.list().iter().zip(reader.costs()).map(|(rule, cost)| (cost.matched, cost.evaluated, &rule.title)).collect();
+        counts.sort();
+        for one in counts.iter().rev().take(14) { println!("{one:?}"); }
+        counts.sort_by_key(|one| one.1);
+        for one in counts.iter().rev().take(20) { println!("{one:?}"); }
+        return Ok(());
+    }
+    if let Ok(only) = std::env::var("ONLY") {
+        for _ in 0..30 {
+            let t = time(|| {
+                for (line, event) in lines.iter().zip(&events) {
+                    let mut found = 0;
+                    if only == "line" {
+                        let _ = reader.line(line.as_bytes(), &mut |_| found += 1);
+                    } else {
+                        reader.value(event, None, &mut |_| found += 1);
+                    }
+                    black_box(found);
+                }
+            });
+            println!("{:.0}", count as f64 / t);
+        }
+        return Ok(());
+    }
     for _ in 0..ROUNDS {
         let seconds = time(|| {
             for (line, sources) in lines.iter().zip(&sources) {

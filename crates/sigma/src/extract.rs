@@ -68,7 +68,7 @@ impl Slots {
 
 /// The whole event.
 #[derive(Clone, Copy, Debug)]
-enum Whole<'a> {
+pub(crate) enum Whole<'a> {
     Line(&'a str),
     Value(&'a Value),
 }
@@ -129,6 +129,11 @@ impl<'a> View<'a> {
     /// The value of a field as text.
     pub(crate) fn text(&self, field: Field) -> Option<Cow<'_, str>> {
         self.get(field)?.as_str()
+    }
+
+    /// The whole event as it came.
+    pub(crate) fn raw(&self) -> Whole<'a> {
+        self.whole
     }
 
     fn whole(&self) -> &Value {

@@ -128,17 +128,16 @@ impl<'r> Generator<'r> {
 
     fn process(&mut self) -> Map<String, Value> {
         let mut event = self.sysmon(1);
-        let image = self.word(&IMAGES);
-        let name = image.rsplit('\\').next().unwrap_or_default().to_owned();
-        let line = self.word(&COMMANDS).replace('%', &format!("{:x}", self.next() as u32));
-        let parent = self.word(&IMAGES);
+        let (image, parent, line) = self.pick(&PROCESSES).copied().unwrap_or_default();
+        let name = image.rsplit('\\').next().unwrap_or_default();
+        let line = line.replace('%', &format!("{:x}", self.next() as u32));
         let hash = format!("{:016X}{:016X}", self.next(), self.next());
         event.insert("Image".into(), image.into());
         event.insert("OriginalFileName".into(), name.into());
         event.insert("CommandLine".into(), format!("\"{image}\" {line}").into());
         event.insert("CurrentDirectory".into(), "C:\\Windows\\system32\\".into());
         event.insert("ParentImage".into(), parent.into());
-        event.insert("ParentCommandLine".into(), format!("{parent} {}", self.word(&COMMANDS)).into());
+        event.insert("ParentCommandLine".into(), format!("{parent} -k netsvcs").into());
         event.insert("Company".into(), "Microsoft Corporation".into());
         event.insert("Description".into(), "Host Process for Windows Services".into());
         event.insert("Product".into(), "Microsoft Windows Operating System".into());
@@ -151,7 +150,7 @@ impl<'r> Generator<'r> {
 
     fn network(&mut self) -> Map<String, Value> {
         let mut event = self.sysmon(3);
-        let port = [443, 80, 53, 445, 389, 8080].get((self.next() % 6) as usize).copied().unwrap_or(443);
+        let port = [443, 80, 53].get((self.next() % 3) as usize).copied().unwrap_or(443);
         let (a, b) = (self.next() % 250, self.next() % 250);
         event.insert("Protocol".into(), "tcp".into());
         event.insert("Initiated".into(), "true".into());
@@ -212,7 +211,7 @@ impl<'r> Generator<'r> {
     }
 
     fn logon(&mut self) -> Map<String, Value> {
-        let id = [4624, 4625, 4634, 4672, 5156].get((self.next() % 5) as usize).copied().unwrap_or(4624);
+        let id = [4624, 4625, 4672, 5156].get((self.next() % 4) as usize).copied().unwrap_or(4624);
         let mut event = self.common(id, "Security", "Microsoft-Windows-Security-Auditing");
         event.insert("SubjectUserName".into(), self.word(&USERS).into());
         event.insert("TargetUserName".into(), self.word(&USERS).into());
@@ -452,37 +451,41 @@ fn sysmon_id(category: &str) -> Option<u64> {
 const SYSMON_CHANNEL: &str = "Microsoft-Windows-Sysmon/Operational";
 const SYSMON_PROVIDER: &str = "Microsoft-Windows-Sysmon";
 const USERS: [&str; 6] = ["alice", "bob", "SYSTEM", "svc-backup", "LOCAL SERVICE", "carol.admin"];
-const IMAGES: [&str; 16] = [
-    "C:\\Windows\\System32\\svchost.exe",
-    "C:\\Windows\\System32\\conhost.exe",
-    "C:\\Windows\\System32\\cmd.exe",
-    "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe",
-    "C:\\Windows\\explorer.exe",
-    "C:\\Windows\\System32\\services.exe",
+const IMAGES: [&str; 10] = [
+    SVCHOST,
+    EXPLORER,
     "C:\\Windows\\System32\\taskhostw.exe",
     "C:\\Windows\\System32\\RuntimeBroker.exe",
-    "C:\\Windows\\System32\\rundll32.exe",
-    "C:\\Windows\\System32\\wbem\\WmiPrvSE.exe",
-    "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-    "C:\\Program Files\\Microsoft Office\\root\\Office16\\OUTLOOK.EXE",
-    "C:\\Program Files\\Microsoft Office\\root\\Office16\\WINWORD.EXE",
+    "C:\\Windows\\System32\\SearchIndexer.exe",
+    CHROME,
     "C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe",
     "C:\\Users\\alice\\AppData\\Local\\Microsoft\\Teams\\current\\Teams.exe",
     "C:\\ProgramData\\Microsoft\\Windows Defender\\Platform\\4.18\\MsMpEng.exe",
+    "C:\\Program Files\\Agent\\agent.exe",
 ];
-const COMMANDS: [&str; 12] = [
-    "-k netsvcs -p -s Schedule",
-    "-k LocalServiceNetworkRestricted -p",
-    "--type=renderer --field-trial-handle=1718,% --lang=en-US --device-scale-factor=1",
-    "--type=utility --utility-sub-type=network.mojom.NetworkService --enable-features=%",
-    "/c \"C:\\Program Files\\Agent\\collect.cmd\" -run % > C:\\ProgramData\\Agent\\out.log",
-    "-NoProfile -ExecutionPolicy RemoteSigned -File C:\\Scripts\\inventory.ps1 -Id %",
-    "shell32.dll,Control_RunDLL input.dll",
-    "/n \"C:\\Users\\alice\\Documents\\report-%.docx\" /o",
-    "-Embedding",
-    "-ServerName:App.AppX%.mca",
-    "0xffffffff -ForceV1",
-    "/V",
+const SVCHOST: &str = "C:\\Windows\\System32\\svchost.exe";
+const EXPLORER: &str = "C:\\Windows\\explorer.exe";
+const SERVICES: &str = "C:\\Windows\\System32\\services.exe";
+const CHROME: &str = "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe";
+/// Programs, what starts them, and how.
+const PROCESSES: [(&str, &str, &str); 9] = [
+    (SVCHOST, SERVICES, "-k netsvcs -p -s Schedule"),
+    (SVCHOST, SERVICES, "-k LocalServiceNetworkRestricted -p -s %"),
+    (CHROME, CHROME, "--type=renderer --field-trial-handle=1718,% --lang=en-US --device-scale-factor=1"),
+    (CHROME, CHROME, "--type=utility --utility-sub-type=network.mojom.NetworkService --enable-features=%"),
+    ("C:\\Windows\\System32\\cmd.exe", EXPLORER, "/c \"C:\\Program Files\\Agent\\collect.cmd\" -run %"),
+    (
+        "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe",
+        EXPLORER,
+        "-NoProfile -File \"C:\\Program Files\\Agent\\inventory.ps1\" -Id %",
+    ),
+    (
+        "C:\\Program Files\\Microsoft Office\\root\\Office16\\WINWORD.EXE",
+        EXPLORER,
+        "/n \"C:\\Users\\alice\\Documents\\report-%.docx\" /o",
+    ),
+    ("C:\\Windows\\System32\\RuntimeBroker.exe", SVCHOST, "-Embedding"),
+    ("C:\\Windows\\System32\\SearchProtocolHost.exe", "C:\\Windows\\System32\\SearchIndexer.exe", "Global\\UsGthrFltPipeMssGthrPipe% 1"),
 ];
 const LIBRARIES: [&str; 7] = [
     "C:\\Windows\\System32\\kernel32.dll",
@@ -501,12 +504,11 @@ const FILES: [&str; 6] = [
     "C:\\Users\\alice\\Documents\\report-%.docx",
     "C:\\Windows\\SoftwareDistribution\\Download\\%\\package.cab",
 ];
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 5] = [
     "HKLM\\System\\CurrentControlSet\\Services\\bam\\State\\UserSettings\\S-1-5-21",
     "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Diagnostics\\DiagTrack\\SettingsRequests",
     "HKU\\S-1-5-21\\Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\UserAssist\\Count",
     "HKLM\\System\\CurrentControlSet\\Services\\Tcpip\\Parameters\\Interfaces\\DhcpIPAddress",
-    "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache\\Tree",
     "HKU\\S-1-5-21\\Software\\Microsoft\\Office\\16.0\\Common\\Roaming\\Identities",
 ];
 const HOSTS: [&str; 8] = [
@@ -519,13 +521,12 @@ const HOSTS: [&str; 8] = [
     "login.identity.example",
     "time.nist.example",
 ];
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 7] = [
     "function Get-Inventory { param([string]$ComputerName = $env:COMPUTERNAME) }",
     "$items = Get-ChildItem -Path $PSScriptRoot -Filter *.ps1 -Recurse",
     "foreach ($item in $items) { Write-Verbose \"Reading $($item.FullName)\" }",
     "if (-not (Test-Path -Path $target)) { New-Item -ItemType Directory -Path $target | Out-Null }",
     "Import-Module -Name ActiveDirectory -ErrorAction Stop",
     "return [PSCustomObject]@{ Name = $name; Version = $version; Date = Get-Date }",
-    "try { Invoke-Command -ComputerName $server -ScriptBlock $block } catch { Write-Error $_ }",
     "Export-Csv -Path $out -NoTypeInformation -Encoding UTF8",
 ];

@@ -38,6 +38,8 @@ pub(crate) enum Test<L> {
     Always(bool),
     Empty,
     Literal(L),
+    /// Any of many literals, by the number of the list.
+    Listed(u32),
     Any(Vec<Self>),
     All(Vec<Self>),
     Not(Box<Self>),
@@ -49,6 +51,7 @@ impl<L> Test<L> {
         match self {
             Self::Always(truth) => Test::Always(truth),
             Self::Empty => Test::Empty,
+            Self::Listed(list) => Test::Listed(list),
             Self::Literal(literal) => Test::Literal(refer(literal)),
             Self::Any(tests) => Test::Any(tests.into_iter().map(|test| test.map(refer)).collect()),
             Self::All(tests) => Test::All(tests.into_iter().map(|test| test.map(refer)).collect()),

@@ -67,6 +67,15 @@ pub(crate) struct Asked {
     pub(crate) beyond_ascii: Vec<u32>,
 }
 
+/// What comes of meeting a literal; each with the bits of [`found`] that it wants.
+#[derive(Debug, Default)]
+pub(crate) struct Follows {
+    /// Rules that wake.
+    pub(crate) rules: Vec<(u32, u32)>,
+    /// Lists of which it is one.
+    pub(crate) lists: Vec<(u32, u32)>,
+}
+
 /// A rule of a program.
 #[derive(Debug)]
 pub(crate) struct Planned {
@@ -83,8 +92,16 @@ pub(crate) struct Program {
     pub(crate) wholes: Vec<std::collections::HashMap<String, CompiledDetection>>,
     /// By field number; none where nothing is asked.
     asked: Vec<Option<Box<Asked>>>,
-    /// By literal: the rules it wakes, with the bits of [`found`] each wants.
-    pub(crate) wakes: Vec<Vec<(u32, u32)>>,
+    /// By literal: what comes of meeting it.
+    pub(crate) follows: Vec<Follows>,
+    /// Lists of literals in all.
+    pub(crate) lists: usize,
+    /// Words of rules without fields, looked for in the whole event.
+    pub(crate) words: Option<Scanner>,
+    /// By word: the rules it wakes.
+    pub(crate) woken_by: Vec<Vec<u32>>,
+    /// Rules that any word wakes which cannot be looked for.
+    pub(crate) wordy: Vec<u32>,
     /// Rules that every event wakes.
     pub(crate) always: Vec<u32>,
     /// Literals in all.
@@ -111,7 +128,7 @@ impl Program {
     /// Bytes its tables take.
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.asked.iter().flatten().filter_map(|asked| asked.scanner.as_ref()).map(Scanner::bytes);
-        tables.sum::<usize>() + self.items.len() * size_of::<Item>() + self.wakes.len() * size_of::<Vec<u32>>()
+        tables.sum::<usize>() + self.items.len() * size_of::<Item>() + self.follows.len() * size_of::<Follows>()
     }
 }
 
@@ -133,6 +150,8 @@ enum Gate {
     AsciiMark(Field, Mark),
     Number(Field, i64),
     Present(Field),
+    /// A piece of a word that stands somewhere in the event, however that is written.
+    Word(Box<str>),
 }
 
 /// How often a gate made of these may be met, as a share of events: rough, and only used to choose between gates.
@@ -143,8 +162,21 @@ const PRESENT_SHARE: Share = 0.7;
 /// Share of events where a field is one certain number.
 const NUMBER_SHARE: Share = 0.05;
 
+/// Alternatives from which on a list is made of them.
+const LISTED_MIN: usize = 4;
+
 /// What a rule requires: one of some gates; nothing where it requires nothing that can be told.
 type Required = Option<(Share, Vec<Gate>)>;
+
+/// The longest piece of a word that JSON never writes otherwise than as it is, unless it writes `\u`.
+fn longest_plain(word: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii() && !c.is_ascii_control() && !matches!(c, '"' | '\\' | '/');
+    let piece = word.split(|c| !plain(c)).max_by_key(|piece| piece.len())?;
+    (piece.len() >= WORD_BYTES_MIN).then_some(piece)
+}
+
+/// Shortest piece of a word that is looked for.
+const WORD_BYTES_MIN: usize = 3;
 
 /// Everything that is said of one field's literals while a program is made.
 #[derive(Default)]
@@ -260,8 +292,9 @@ impl<'f> Maker<'f> {
         };
         let required: Vec<Required> = self.rules.iter().map(|rule| self.required(&rule.tree, &mark)).collect();
         let mut asked: Vec<Option<Box<Asked>>> = (0..self.by_field.len()).map(|_| None).collect();
-        let mut wakes = vec![Vec::new(); literals as usize];
+        let mut follows: Vec<Follows> = (0..literals).map(|_| Follows::default()).collect();
         let mut always = Vec::new();
+        let mut words: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         let mut slot = |field: Field, change: &mut dyn FnMut(&mut Asked)| {
             if let Some(place) = asked.get_mut(field as usize) {
                 change(place.get_or_insert_default());
@@ -274,11 +307,12 @@ impl<'f> Maker<'f> {
             };
             for gate in gates {
                 if let Gate::Mark((literal, how)) | Gate::AsciiMark(_, (literal, how)) = gate
-                    && let Some(list) = wakes.get_mut(literal as usize)
+                    && let Some(follows) = follows.get_mut(literal as usize)
                 {
-                    list.push((rule, how));
+                    follows.rules.push((rule, how));
                 }
                 match gate {
+                    Gate::Word(word) => words.entry(word).or_default().push(rule),
                     Gate::Mark(_) => {}
                     Gate::AsciiMark(field, _) => slot(field, &mut |asked| asked.beyond_ascii.push(rule)),
                     Gate::Number(field, number) => {
@@ -301,13 +335,25 @@ impl<'f> Maker<'f> {
                 }
             }
         }
+        let mut wordy: Vec<u32> = words.values().flatten().copied().collect();
+        wordy.sort_unstable();
+        wordy.dedup();
+        let (word_list, woken_by): (Vec<_>, Vec<_>) = words.into_iter().unzip();
+        let words = if word_list.is_empty() { None } else { Scanner::new(&word_list).ok() };
+        if words.is_none() {
+            always.extend(wordy.iter().copied());
+        }
         let Self { by_field, items, wholes, mut rules, .. } = self;
+        let mut lists = 0;
         let items: Vec<Item> = items
             .into_iter()
             .map(|(field, exists, matcher, test, needs)| Item {
                 field,
                 exists,
-                test: test.map(|test| test.map(&mut |literal| mark(&by_field, field, &literal))),
+                test: test.map(|test| {
+                    let test = test.map(&mut |literal| mark(&by_field, field, &literal));
+                    listed(test, &mut follows, &mut lists)
+                }),
                 needs: needs.map(|needs| Wanted {
                     marks: needs.literals.iter().map(|literal| mark(&by_field, field, literal)).collect(),
                     ascii_only: needs.ascii_only,
@@ -318,7 +364,8 @@ impl<'f> Maker<'f> {
         for rule in &mut rules {
             order(&mut rule.tree, &items);
         }
-        Program { rules, items, wholes, asked, wakes, always, literals: literals as usize }
+        let (lists, literals) = (lists as usize, literals as usize);
+        Program { rules, items, wholes, asked, follows, lists, words, woken_by, wordy, always, literals }
     }
 
     /// Counts in how many rules each literal stands.
@@ -350,7 +397,8 @@ impl<'f> Maker<'f> {
     fn required(&self, tree: &Node, mark: &impl Fn(&[Literals], Field, &Literal) -> Mark) -> Required {
         match tree {
             Node::Always(false) => Some((0.0, Vec::new())),
-            Node::Always(true) | Node::Not(_) | Node::Whole(_) | Node::AtLeast(0, _) => None,
+            Node::Always(true) | Node::Not(_) | Node::AtLeast(0, _) => None,
+            Node::Whole(number) => self.whole_requires(*number),
             Node::Item(item) => self.item_requires(*item, mark),
             Node::Any(parts) | Node::AtLeast(_, parts) => {
                 let mut sum = (0.0, Vec::new());
@@ -366,6 +414,27 @@ impl<'f> Maker<'f> {
                 known.min_by(|a, b| a.0.total_cmp(&b.0))
             }
         }
+    }
+
+    /// What a detection without fields requires of the event: one of the pieces of its words.
+    fn whole_requires(&self, number: u32) -> Required {
+        let matcher = match self.wholes.get(number as usize)?.get(WHOLE)? {
+            CompiledDetection::Keywords(matcher) => matcher,
+            CompiledDetection::AllOf(items) => match items.as_slice() {
+                [CompiledDetectionItem { field: None, exists: None, matcher, .. }] => matcher,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let needs = needs_of(matcher).filter(|needs| !needs.ascii_only)?;
+        let mut share = 0.0;
+        let mut gates = Vec::with_capacity(needs.literals.len());
+        for literal in &needs.literals {
+            let word = longest_plain(&literal.text)?;
+            share += 0.5f64.powi(i32::try_from(word.len()).unwrap_or(i32::MAX).min(24)) + 0.000_1;
+            gates.push(Gate::Word(word.into()));
+        }
+        Some((share, gates))
     }
 
     fn item_requires(&self, item: u32, mark: &impl Fn(&[Literals], Field, &Literal) -> Mark) -> Required {
@@ -425,13 +494,13 @@ impl Literals {
         let number = self.numbers.get(&literal.text).copied().unwrap_or(u32::MAX);
         let uses = self.uses.get(number as usize).copied().unwrap_or(1).max(1);
         let by_length = 0.5f64.powi(i32::try_from(literal.text.len()).unwrap_or(i32::MAX).min(24));
-        (by_length + 0.002 * f64::from(uses - 1) + 0.000_1).min(1.0)
+        (by_length + 0.000_5 * f64::from(uses - 1) + 0.000_1).min(1.0)
     }
 }
 
 fn each_literal<'t>(test: &'t Test<Literal>, take: &mut impl FnMut(&'t Literal)) {
     match test {
-        Test::Always(_) | Test::Empty => {}
+        Test::Always(_) | Test::Empty | Test::Listed(_) => {}
         Test::Literal(literal) => take(literal),
         Test::Any(tests) | Test::All(tests) => tests.iter().for_each(|test| each_literal(test, take)),
         Test::Not(test) => each_literal(test, take),
@@ -446,6 +515,30 @@ fn items_of(tree: &Node, take: &mut impl FnMut(u32)) {
             parts.iter().for_each(|part| items_of(part, take));
         }
         Node::Not(part) => items_of(part, take),
+    }
+}
+
+/// Makes lists of many alternatives, so that meeting one of them answers for all.
+fn listed(test: Test<Mark>, follows: &mut [Follows], lists: &mut u32) -> Test<Mark> {
+    let mut inner = |tests: Vec<_>| tests.into_iter().map(|test| listed(test, follows, lists)).collect();
+    match test {
+        Test::Any(tests) => {
+            let marks: Vec<Mark> =
+                tests.iter().filter_map(|test| if let Test::Literal(mark) = test { Some(*mark) } else { None }).collect();
+            if marks.len() < LISTED_MIN || marks.len() != tests.len() {
+                return Test::Any(inner(tests));
+            }
+            for (literal, how) in marks {
+                if let Some(follows) = follows.get_mut(literal as usize) {
+                    follows.lists.push((*lists, how));
+                }
+            }
+            *lists += 1;
+            Test::Listed(*lists - 1)
+        }
+        Test::All(tests) => Test::All(inner(tests)),
+        Test::Not(test) => Test::Not(Box::new(listed(*test, follows, lists))),
+        other => other,
     }
 }
 

@@ -12,12 +12,12 @@ use shieldwall_model::limits::EVENT_BYTES_MAX;
 use shieldwall_model::time::Timestamp;
 
 use crate::correlate::{Correlated, Correlator};
-use crate::extract::{Slots, View};
+use crate::extract::{Slots, View, Whole};
 use crate::fields::known;
 use crate::literal::Test;
 use crate::program::{Asked, Item, Mark, Node, Program, WHOLE};
 use crate::rules::{RuleInfo, Rules};
-use crate::scan::found;
+use crate::scan::{Scanner, found};
 use crate::source::{Class, Given};
 
 /// One event in so many is timed, where there is a stopwatch.
@@ -414,6 +414,8 @@ struct Bench {
     event: u32,
     /// By literal: how it stands in the event.
     met: Vec<u32>,
+    /// By list of literals: whether one of it was met.
+    lists: Vec<u32>,
     /// By rule: whether it woke.
     woken: Vec<u32>,
     /// By item: its answer.
@@ -429,6 +431,7 @@ impl Bench {
         Self {
             event: 0,
             met: vec![0; program.literals],
+            lists: vec![0; program.lists],
             woken: vec![0; program.rules.len()],
             answers: vec![0; program.items.len()],
             awake: Vec::new(),
@@ -451,12 +454,16 @@ impl Bench {
         if self.event == STAMPS {
             self.event = 1;
             self.met.fill(0);
+            self.lists.fill(0);
             self.woken.fill(0);
             self.answers.fill(0);
         }
         let program = Arc::clone(&self.program);
         self.awake.clear();
         self.wake(&program.always);
+        if let Some(words) = &program.words {
+            self.words(&program, words, view);
+        }
         for (field, value) in view.found() {
             if let Some(asked) = program.asked(*field) {
                 self.field(&program, asked, value);
@@ -478,6 +485,35 @@ impl Bench {
         for rule in rules {
             wake(&mut self.woken, &mut self.awake, self.event, *rule);
         }
+    }
+
+    /// Wakes the rules without fields of which a word stands anywhere in the event.
+    fn words(&mut self, program: &Program, words: &Scanner, view: &View<'_>) {
+        match view.raw() {
+            // Written with escapes a word may look like anything.
+            Whole::Line(line) if memchr::memmem::find(line.as_bytes(), b"\\u").is_some() => self.wake(&program.wordy),
+            Whole::Line(line) => self.words_in(program, words, line),
+            Whole::Value(value) => self.words_below(program, words, value),
+        }
+    }
+
+    fn words_below(&mut self, program: &Program, words: &Scanner, value: &Value) {
+        match value {
+            Value::String(text) => self.words_in(program, words, text),
+            Value::Array(list) => list.iter().for_each(|value| self.words_below(program, words, value)),
+            Value::Object(map) => map.values().for_each(|value| self.words_below(program, words, value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn words_in(&mut self, program: &Program, words: &Scanner, text: &str) {
+        fold(&mut self.folded, text);
+        let Self { event, woken, awake, folded, .. } = self;
+        words.scan(folded, &mut |word, _| {
+            for rule in program.woken_by.get(word).into_iter().flatten() {
+                wake(woken, awake, *event, *rule);
+            }
+        });
     }
 
     /// Meets the literals of one field's value and wakes the rules whose gates they are.
@@ -513,14 +549,8 @@ impl Bench {
             self.wake(&asked.beyond_ascii);
         }
         let Some(scanner) = &asked.scanner else { return };
-        self.folded.clear();
-        if text.is_ascii() {
-            self.folded.extend_from_slice(text.as_bytes());
-            self.folded.make_ascii_lowercase();
-        } else {
-            self.folded.extend_from_slice(text.to_lowercase().as_bytes());
-        }
-        let Self { event, met, woken, awake, folded, .. } = self;
+        fold(&mut self.folded, text);
+        let Self { event, met, lists, woken, awake, folded, .. } = self;
         let (event, first) = (*event, asked.first as usize);
         scanner.scan(folded, &mut |literal, how| {
             let literal = first + literal;
@@ -530,9 +560,17 @@ impl Bench {
                 return;
             }
             *stamp = event << STAMP_BITS | before | how;
-            for (rule, wanted) in program.wakes.get(literal).into_iter().flatten() {
+            let Some(follows) = program.follows.get(literal) else { return };
+            for (rule, wanted) in &follows.rules {
                 if how & wanted != 0 {
                     wake(woken, awake, event, *rule);
+                }
+            }
+            for (list, wanted) in &follows.lists {
+                if how & wanted != 0
+                    && let Some(stamp) = lists.get_mut(*list as usize)
+                {
+                    *stamp = event;
                 }
             }
         });
@@ -603,6 +641,7 @@ impl Bench {
             Test::Always(truth) => *truth,
             Test::Empty => empty,
             Test::Literal(mark) => self.is_met(*mark),
+            Test::Listed(list) => self.lists.get(*list as usize) == Some(&self.event),
             Test::Any(tests) => tests.iter().any(|test| self.passes(test, empty)),
             Test::All(tests) => tests.iter().all(|test| self.passes(test, empty)),
             Test::Not(test) => !self.passes(test, empty),
@@ -612,6 +651,17 @@ impl Bench {
     fn is_met(&self, (literal, how): Mark) -> bool {
         let stamp = self.met.get(literal as usize).copied().unwrap_or(0);
         stamp >> STAMP_BITS == self.event && stamp & how != 0
+    }
+}
+
+/// Puts a text into lower case, as `rsigma-eval` does.
+fn fold(folded: &mut Vec<u8>, text: &str) {
+    folded.clear();
+    if text.is_ascii() {
+        folded.extend_from_slice(text.as_bytes());
+        folded.make_ascii_lowercase();
+    } else {
+        folded.extend_from_slice(text.to_lowercase().as_bytes());
     }
 }
 

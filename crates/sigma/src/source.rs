@@ -178,8 +178,18 @@ pub(crate) fn channel_of(service: &str) -> Option<&'static str> {
 }
 
 /// The names of products, categories and services that rules have, numbered.
-#[derive(Debug, Default)]
-pub(crate) struct Names(HashMap<Box<str>, Name>);
+#[derive(Debug)]
+pub(crate) struct Names {
+    numbers: HashMap<Box<str>, Name>,
+    /// The service of each channel.
+    channels: HashMap<&'static str, &'static str>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { numbers: HashMap::new(), channels: CHANNELS.into_iter().collect() }
+    }
+}
 
 impl Names {
     /// The source a rule is for; its names get numbers.
@@ -187,8 +197,8 @@ impl Names {
         let mut number = |name: &Option<String>| {
             let name = name.as_deref()?.to_lowercase();
             // One more name than numbers is not told apart from others; no set of rules comes near.
-            let next = Name::try_from(self.0.len()).unwrap_or(OTHER);
-            Some(*self.0.entry(name.into()).or_insert(next))
+            let next = Name::try_from(self.numbers.len()).unwrap_or(OTHER);
+            Some(*self.numbers.entry(name.into()).or_insert(next))
         };
         Source {
             product: number(&rule.product),
@@ -200,7 +210,7 @@ impl Names {
     /// The names of a class's sources, for people; a name that no rule has is left out.
     pub(crate) fn describe(&self, class: Class) -> Vec<Given> {
         let name = |number: Option<Name>| {
-            let (name, _) = self.0.iter().find(|(_, of)| Some(**of) == number)?;
+            let (name, _) = self.numbers.iter().find(|(_, of)| Some(**of) == number)?;
             Some(name.to_string())
         };
         let one = |source: &Source| Given {
@@ -212,13 +222,13 @@ impl Names {
     }
 
     fn get(&self, name: &str) -> Option<Name> {
-        if let Some(number) = self.0.get(name) {
+        if let Some(number) = self.numbers.get(name) {
             return Some(*number);
         }
         let folded = name.trim().to_lowercase();
         match folded.is_empty() {
             true => None,
-            false => Some(self.0.get(folded.as_str()).copied().unwrap_or(OTHER)),
+            false => Some(self.numbers.get(folded.as_str()).copied().unwrap_or(OTHER)),
         }
     }
 
@@ -260,8 +270,7 @@ impl Names {
         let service = match of_sysmon {
             true => self.get("sysmon"),
             false => {
-                let service = CHANNELS.iter().find(|(channel, _)| *channel == folded);
-                service.and_then(|(_, service)| self.get(service))
+                self.channels.get(folded.as_str()).and_then(|service| self.get(service))
             }
         };
         let source = |category: Option<&str>| Source {

@@ -37,7 +37,7 @@ level: medium
 ";
 
 /// One event each as Sysmon in flat JSON, EVTX as JSON, Winlogbeat and ECS; then three failed logons; then no event.
-const EVENTS: &str = r#"{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"UtcTime":"2026-01-31 09:30:00.000","Image":"C:\\Windows\\System32\\vssadmin.exe","CommandLine":"vssadmin Delete Shadows /all"}
+const EVENTS: &str = r##"{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"UtcTime":"2026-01-31 09:30:00.000","Image":"C:\\Windows\\System32\\vssadmin.exe","CommandLine":"vssadmin Delete Shadows /all"}
 {"Event":{"System":{"Provider":{"#attributes":{"Name":"Microsoft-Windows-Sysmon"}},"EventID":1,"Channel":"Microsoft-Windows-Sysmon/Operational"},"EventData":{"Image":"C:\\Windows\\System32\\vssadmin.exe","Command Line":"vssadmin delete shadows"}}}
 {"@timestamp":"2026-01-31T09:30:02Z","winlog":{"channel":"Security","event_id":4688,"event_data":{"NewProcessName":"C:\\Windows\\System32\\vssadmin.exe","CommandLine":"vssadmin delete shadows"}}}
 {"@timestamp":"2026-01-31T09:30:03Z","category":"process_creation","product":"windows","process":{"executable":"C:\\Windows\\System32\\vssadmin.exe","command_line":"vssadmin delete shadows"}}
@@ -46,7 +46,7 @@ const EVENTS: &str = r#"{"Channel":"Microsoft-Windows-Sysmon/Operational","Event
 
 {"Channel":"Security","EventID":4625,"SystemTime":"2026-01-31T09:30:06Z","IpAddress":"10.0.0.9"}
 no event
-"#;
+"##;
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_shieldwall"))

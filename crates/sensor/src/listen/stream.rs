@@ -71,12 +71,14 @@ pub(super) fn serve(
     state: &Arc<State>,
 ) {
     let open = Arc::new(AtomicUsize::new(0));
+    let mut troubled = false;
     while !state.is_stopped() {
         let (stream, peer) = match listener.accept() {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: others will end.
                 state.say(Some(error.to_string()));
+                troubled = true;
                 std::thread::sleep(Duration::from_millis(LOOK_MILLISECONDS));
                 continue;
             }
@@ -87,7 +89,11 @@ pub(super) fn serve(
         if open.fetch_add(1, Ordering::AcqRel) >= CONNECTIONS_MAX {
             open.fetch_sub(1, Ordering::AcqRel);
             state.say(Some(format!("more than {CONNECTIONS_MAX} connections: {peer} was turned away")));
+            troubled = true;
             continue;
+        }
+        if std::mem::take(&mut troubled) {
+            state.say(None);
         }
         let slot = Slot(Arc::clone(&open));
         let (tls, to, state) = (tls.cloned(), to.clone(), Arc::clone(state));

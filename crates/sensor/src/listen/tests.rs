@@ -62,7 +62,7 @@ fn a_datagram_is_a_line() {
 fn a_stream_may_count_its_messages_or_end_them() {
     let (address, blocks, _state) = started(Transport::Tcp);
     let mut sender = TcpStream::connect(address).unwrap();
-    sender.write_all(b"<13>one\n9 <13>t\nwo!\n<13>three\n15 <13>{\"four\":").unwrap();
+    sender.write_all(b"<13>one\n9 <13>t\nwo!\n<13>three\n14 <13>{\"four\":").unwrap();
     sender.write_all(b"4}<13>five").unwrap();
     drop(sender);
     assert_eq!(lines(&blocks, 5), ["<13>one", "<13>t wo!", "<13>three", "{\"four\":4}", "<13>five"]);

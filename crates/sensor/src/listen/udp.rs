@@ -26,10 +26,14 @@ pub(super) fn serve(socket: &UdpSocket, to: &SyncSender<Block>, state: &State) {
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut waiting = Block::default();
     let mut kernel = Kernel::new(socket);
+    let mut troubled = false;
     while !state.is_stopped() {
         if let Err(error) = receive(socket, &mut buffer, &mut waiting, state) {
             state.say(Some(error.to_string()));
+            troubled = true;
             std::thread::sleep(Duration::from_millis(LOOK_MILLISECONDS));
+        } else if std::mem::take(&mut troubled) {
+            state.say(None);
         }
         kernel.look(state);
         if waiting.lines.is_empty() {

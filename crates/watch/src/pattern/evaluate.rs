@@ -21,7 +21,7 @@ pub enum EvaluateError {
     },
     /// It would take too long to tell.
     #[error(
-        "whether the pattern matches was not found out in {PATTERN_STEPS_MAX} steps; ask it of fewer observations"
+        "whether the pattern matches was not found out within the limit of steps; ask it of fewer observations"
     )]
     Undecided,
 }
@@ -36,15 +36,12 @@ impl EvaluateError {
     }
 }
 
+/// Steps a look at one observation takes, generously.
+const STEPS_PER_LOOK: u64 = 1_000;
+
 /// How many steps an evaluation may still take.
 #[derive(Debug)]
 pub(crate) struct Budget(u64);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(PATTERN_STEPS_MAX)
-    }
-}
 
 impl Budget {
     /// So many steps.
@@ -165,9 +162,11 @@ impl Program {
     /// Whether the pattern matches these observations.
     ///
     /// # Errors
-    /// [`EvaluateError::Undecided`] past `PATTERN_STEPS_MAX`.
+    /// [`EvaluateError::Undecided`] past `PATTERN_STEPS_MAX` steps, and a thousand for each test and observation.
     pub fn evaluate(&self, observations: &[Observation]) -> Result<Verdict, EvaluateError> {
-        let mut budget = Budget::default();
+        // Looking at every observation once is no excess, however many there are.
+        let looks = (self.tests.len() as u64).saturating_mul(observations.len() as u64);
+        let mut budget = Budget::of(PATTERN_STEPS_MAX.saturating_add(looks.saturating_mul(STEPS_PER_LOOK)));
         let spans: Vec<Span> = observations.iter().map(Span::of).collect();
         let mut tests: Vec<Vec<u32>> = Vec::with_capacity(self.tests.len());
         for (_, tree) in &self.tests {
@@ -179,7 +178,7 @@ impl Program {
             }
             tests.push(accepted);
         }
-        let matched = self.possible(&spans, &tests, &mut budget)?;
+        let matched = self.possible(&spans, &tests, &mut Budget::of(PATTERN_STEPS_MAX))?;
         let tests = self.tests.iter().map(|(at, _)| *at).zip(tests).collect();
         Ok(Verdict { matched, tests })
     }

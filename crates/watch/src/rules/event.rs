@@ -34,7 +34,6 @@ pub struct Event {
     objects: Vec<Map<String, Json>>,
     /// The object of each type that is being filled; those behind references have none.
     open: HashMap<String, usize>,
-    roots: usize,
 }
 
 impl Event {
@@ -66,7 +65,6 @@ impl Event {
     }
 
     fn begin(&mut self, object: &str) -> usize {
-        self.roots += 1;
         let mut fields = Map::new();
         fields.insert("type".into(), object.into());
         self.objects.push(fields);

@@ -9,7 +9,7 @@ use shieldwall_model::time::Timestamp;
 
 use super::*;
 use crate::observed::Observation;
-use crate::pattern::parse;
+use crate::pattern::{Comparison, Literal, Observation as Expression, Qualifier, parse};
 
 const WORDS: [&str; 3] = ["alpha", "bravo", "charlie"];
 
@@ -37,8 +37,75 @@ fn test() -> impl Strategy<Value = String> {
     proptest::sample::select(WORDS.to_vec()).prop_map(|word| format!("[x-event:v = '{word}']"))
 }
 
-/// Small patterns over the three words.
+/// Every way to give observations to a pattern's tests, written out: slow, and beyond doubt.
+///
+/// A way is the numbers of the observations taken, each as often as it was taken, with the counts checked.
+fn ways(from: &Expression, seen: &[Seen]) -> Vec<Vec<usize>> {
+    let fits = |way: &Vec<usize>| {
+        (0..seen.len()).all(|one| way.iter().filter(|taken| **taken == one).count() as u64 <= seen[one].2)
+    };
+    let together =
+        |left: Vec<Vec<usize>>, right: &[Vec<usize>], asked: &dyn Fn(&[usize], &[usize]) -> bool| {
+            let mut all = Vec::new();
+            for one in &left {
+                for other in right.iter().filter(|other| asked(one, other)) {
+                    let way = [one.as_slice(), other].concat();
+                    all.extend(Some(way).filter(|way| fits(way)));
+                }
+            }
+            all.sort();
+            all.dedup();
+            all
+        };
+    let fold = |parts: &[Expression], asked: &dyn Fn(&[usize], &[usize]) -> bool| {
+        let mut parts = parts.iter().map(|part| ways(part, seen));
+        let first = parts.next().unwrap();
+        parts.fold(first, |left, right| together(left, &right, asked))
+    };
+    let time = |one: &usize| seen[*one].1;
+    match from {
+        Expression::Test(Comparison::Test(test)) => {
+            let Some((_, Literal::Text(word))) = test.literals.first() else { panic!("a word") };
+            (0..seen.len()).filter(|one| seen[*one].0.contains(&word.as_str())).map(|one| vec![one]).collect()
+        }
+        Expression::Test(_) => panic!("one comparison"),
+        Expression::Or(parts) => parts.iter().flat_map(|part| ways(part, seen)).collect(),
+        Expression::And(parts) => fold(parts, &|_, _| true),
+        Expression::FollowedBy(parts) => {
+            fold(parts, &|left, right| left.iter().map(time).max() <= right.iter().map(time).min())
+        }
+        Expression::Qualified { of, by, .. } => {
+            let mut of = ways(of, seen);
+            match by {
+                Qualifier::Within(seconds) => of.retain(|way| {
+                    let times = || way.iter().map(time);
+                    (times().max().unwrap() - times().min().unwrap()) as f64 <= *seconds
+                }),
+                Qualifier::StartStop(start, stop) => {
+                    let moment = |text: &str| Timestamp::parse(text).unwrap().as_seconds();
+                    of.retain(|way| way.iter().all(|one| (moment(start)..moment(stop)).contains(&time(one))));
+                }
+                Qualifier::Repeats(times) => {
+                    let once = of.clone();
+                    for _ in 1..*times {
+                        of = together(of, &once, &|_, _| true);
+                    }
+                }
+            }
+            of
+        }
+    }
+}
+
+/// Small patterns over the three words, many of them bounded in time as a whole.
 fn pattern() -> impl Strategy<Value = String> {
+    prop_oneof![
+        inner_pattern(),
+        (inner_pattern(), 1..15).prop_map(|(a, seconds)| format!("({a}) WITHIN {seconds} SECONDS")),
+    ]
+}
+
+fn inner_pattern() -> impl Strategy<Value = String> {
     test().prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} AND {b})")),
@@ -86,6 +153,20 @@ proptest! {
         prop_assert_eq!(matched, exact, "{}", pattern);
         let stats = stream.stats();
         prop_assert_eq!((stats.late, stats.evicted, stats.undecided), (0, 0, 0));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// The evaluator finds a match exactly if there is a way.
+    #[test]
+    fn the_evaluator_finds_what_there_is(pattern in pattern(), mut seen in seen()) {
+        seen.truncate(5);
+        let read = parse(&pattern).unwrap();
+        let all: Vec<Observation> = seen.iter().map(|(words, at, count)| said(words, *at, *at, *count)).collect();
+        let found = Program::new(&read).unwrap().evaluate(&all).unwrap().matched;
+        prop_assert_eq!(found, !ways(&read.root, &seen).is_empty(), "{}", pattern);
     }
 }
 
