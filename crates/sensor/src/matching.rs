@@ -295,6 +295,7 @@ mod tests {
         let mut builder = Builder::new(1);
         builder.add(&Value::new(Kind::Domain, "evil.example").unwrap(), 0).unwrap();
         let live = LiveWatchlist::new(builder.build().unwrap());
+        let armed = Armed { list: live.current(), rules: Arc::default() };
         let mappings = Arc::new(Mappings::built_in().unwrap());
         let mut input = Matching::new(&InputFormat::Auto, &mappings, live.current()).unwrap();
         let head = b"#separator \\x09\n#fields\tts\tuid\tquery\n#types\ttime\tstring\tstring\n1.5\tC1\tfirst.example\n";
@@ -302,9 +303,9 @@ mod tests {
         let fields = |mapping, before: &[u8]| {
             let (mut apart, mut fields) = (Matching::by(mapping, live.current()), Vec::new());
             // Whatever a thread matched before, it is another log's.
-            apart.run(before, &live, &mut |_| ());
+            apart.run(before, &armed, None, &mut Vec::new(), &mut |_| ());
             apart.begin();
-            apart.run(row, &live, &mut |met| fields.push(met.field));
+            apart.run(row, &armed, None, &mut Vec::new(), &mut |met| fields.push(met.field));
             fields
         };
         let first = input.mapping_for(head);
