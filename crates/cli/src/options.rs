@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, feed, generate, hub, link, matching, member, peer, rebuild, restore,
-    search, sensor, token, user, verify,
+    backup, bench, completions, dump, feed, generate, hub, hunt, link, matching, member, peer, rebuild,
+    restore, search, sensor, token, user, verify,
 };
 use crate::demo;
 
@@ -78,6 +78,7 @@ pub(crate) enum Command {
     Sensor(sensor::SensorArgs),
     Match(matching::MatchArgs),
     Search(search::SearchArgs),
+    Hunt(hunt::HuntArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),
     Token(token::TokenArgs),

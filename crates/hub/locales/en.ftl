@@ -305,6 +305,13 @@ warnings-empty = No warning
 warnings-empty-text = The next one appears here within a second of the sighting.
 warning-new = New
 warning-acknowledged = Acknowledged
+warning-past = Looking back
+warning-title-past = { $count ->
+    [one] { $name }: passed at { $shown } member before it was known
+   *[other] { $name }: passed at { $shown } members before it was known
+}
+warning-seen-past = Found by looking back at what passed: between { $first } and { $last }. Nobody has seen it since.
+warning-mine-past = Your own network is among them: you were hit then. Examine the hosts of that time; nothing says that it goes on.
 warning-withdrawn = Taken back
 warning-withdrawn-text = The owner took the indicator back. Undo what you did because of it.
 warning-title = { $count ->
@@ -658,6 +665,10 @@ sensors-none = No sensor yet
 sensors-none-text = A sensor reads your telemetry at home and reports only what matches. Make a token in the role sensor, then start one:
 sensors-make-token = Make a token
 watchlist-version = version { $version }
+sensor-withheld = { $count ->
+    [one] { $shown } indicator withheld: it would touch too much of this network
+   *[other] { $shown } indicators withheld: they would touch too much of this network
+}
 
 ## Members and sharing groups
 members-title = Members

@@ -315,6 +315,13 @@ warning-new = Nouvelle
 warning-acknowledged = Acquittée
 warning-withdrawn = Retirée
 warning-withdrawn-text = Le propriétaire a retiré l’indicateur. Annulez les mesures prises à ce titre.
+warning-past = Après coup
+warning-title-past = { $count ->
+    [one] { $name } : passé chez { $shown } membre avant d’être connu
+   *[other] { $name } : passé chez { $shown } membres avant d’être connu
+}
+warning-seen-past = Retrouvé dans ce qui est passé : entre le { $first } et le { $last }. Personne ne l’a vu depuis.
+warning-mine-past = Votre propre réseau est concerné : vous avez été touché alors. Examinez les machines de cette époque ; rien ne dit que cela continue.
 warning-title = { $count ->
     [one] { $name } : vu par { $shown } membre
    *[other] { $name } : vu par { $shown } membres
@@ -666,6 +673,10 @@ sensors-none = Aucune sonde pour le moment
 sensors-none-text = Une sonde lit votre télémétrie chez vous et ne signale que ce qui correspond. Créez un jeton dans le rôle Sonde, puis lancez-en une :
 sensors-make-token = Créer un jeton
 watchlist-version = version { $version }
+sensor-withheld = { $count ->
+    [one] { $shown } indicateur retenu : il toucherait une trop grande partie de ce réseau
+   *[other] { $shown } indicateurs retenus : ils toucheraient une trop grande partie de ce réseau
+}
 
 ## Membres et groupes de partage
 members-title = Membres

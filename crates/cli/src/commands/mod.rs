@@ -8,6 +8,7 @@ pub(crate) mod export;
 pub(crate) mod feed;
 pub(crate) mod generate;
 pub(crate) mod hub;
+pub(crate) mod hunt;
 pub(crate) mod link;
 pub(crate) mod matching;
 pub(crate) mod member;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Outcome, Fault>
         Command::Feed(args) => feed::run(args, console),
         Command::Generate(args) => generate::run(&args, console),
         Command::Hub(args) => hub::run(args, console),
+        Command::Hunt(args) => hunt::run(&args, console),
         Command::Link(args) => link::run(&args, console),
         Command::Match(args) => matching::run(&args, console),
         Command::Member(args) => member::run(&args, console),

@@ -21,6 +21,7 @@ mod feeds;
 mod golden;
 mod import;
 mod life;
+mod memory;
 mod misp;
 mod non_interference;
 mod notify;

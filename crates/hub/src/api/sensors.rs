@@ -43,9 +43,29 @@ pub struct HealthReport {
     /// How often its watchlist has changed.
     #[serde(default)]
     pub watchlist_version: u64,
+    /// Indicators it neither matches nor blocks because they would touch too much of its network; at most 100 of them.
+    #[serde(default)]
+    pub withheld: Vec<WithheldBody>,
+    /// How many those are in all.
+    #[serde(default)]
+    pub withheld_total: u64,
+    /// Sightings found by looking back.
+    #[serde(default)]
+    pub retrospective: u64,
     /// What it reads.
     #[serde(default)]
     pub inputs: Vec<String>,
+}
+
+/// An indicator a sensor withholds until a person has looked.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct WithheldBody {
+    /// The sharing group it was shared in.
+    pub group: String,
+    /// The indicator.
+    pub indicator: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A sensor's health as kept.
@@ -92,6 +112,12 @@ pub struct SensorBody {
     pub watchlist_items: u64,
     /// How often its watchlist has changed.
     pub watchlist_version: u64,
+    /// How many indicators it withholds because they would touch too much of its network.
+    pub withheld_total: u64,
+    /// Those indicators and why, at most 100; told to its own member alone.
+    pub withheld: Vec<WithheldBody>,
+    /// Sightings found by looking back.
+    pub retrospective: u64,
     /// What it reads; told to its own member alone.
     pub inputs: Vec<String>,
 }
@@ -107,6 +133,8 @@ pub struct Sensors {
 const SILENT_SECONDS: i64 = 30;
 /// Most inputs a sensor may name.
 const INPUTS_MAX: usize = 100;
+/// Most indicators a sensor names as withheld.
+const WITHHELD_MAX: usize = 100;
 
 /// `POST /api/v1/sensors/health`.
 ///
@@ -119,6 +147,11 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
         || report.version.len() > limits::NAME_BYTES_MAX
         || report.inputs.len() > INPUTS_MAX
         || report.inputs.iter().any(too_long)
+        || report.withheld.len() > WITHHELD_MAX
+        || report
+            .withheld
+            .iter()
+            .any(|one| [&one.group, &one.indicator, &one.reason].into_iter().any(too_long))
     {
         return Err(Problem::refused(
             "sensor.health.too_long",
@@ -173,6 +206,9 @@ pub fn visible(ask: &Ask) -> Result<Vec<SensorBody>, Problem> {
                 spool_reports: report.spool_reports,
                 watchlist_items: report.watchlist_items,
                 watchlist_version: report.watchlist_version,
+                withheld_total: report.withheld_total,
+                withheld: if member == mine { report.withheld } else { Vec::new() },
+                retrospective: report.retrospective,
                 inputs: if member == mine { report.inputs } else { Vec::new() },
             }
         })

@@ -42,6 +42,9 @@ pub struct SightingBody {
     pub value: ValueBody,
     /// When the sensor made the match.
     pub detected: String,
+    /// It passed before the indicator was known there, and was found by looking back; `count` is then in hours.
+    #[serde(default)]
+    pub retrospective: bool,
 }
 
 /// A value as much of it as the member tells.
@@ -183,6 +186,7 @@ pub(crate) async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Ve
         reporter: Reporter::Member(member),
         sectors,
         detected,
+        retrospective: body.retrospective,
     };
     let bytes = |seen: &SightingReported| serde_json::to_vec(seen).map_err(|error| Problem::fault(&error));
     let names = directory.group(group).map_or(SightingNames::Hidden, |group| group.names);

@@ -22,6 +22,7 @@ struct Row {
     late: bool,
     rate: String,
     heard: String,
+    withheld: String,
 }
 
 #[derive(Template)]
@@ -52,6 +53,8 @@ fn rows(ask: &Ask, t: Texts) -> Result<Vec<Row>, Problem> {
             late: sensor.state == "live" && sensor.lag_seconds > LATE_SECONDS,
             rate: t.decimal(&sensor.events_per_second),
             heard: t.ago(sensor.heard_seconds_ago),
+            withheld: t
+                .count("sensor-withheld", usize::try_from(sensor.withheld_total).unwrap_or(usize::MAX)),
             sensor,
         })
         .collect())
