@@ -70,6 +70,10 @@ pub struct SightingReported {
     pub sectors: Vec<String>,
     /// When the sensor made the match, by its own clock.
     pub detected: Timestamp,
+    /// It passed before the indicator was known there, and was found by looking back; `count` is then in hours, and the
+    /// times are those of the first and the last hour.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retrospective: bool,
 }
 
 /// Messages of a member's telemetry stream whose sightings were reported: handed out to another sensor once more, they

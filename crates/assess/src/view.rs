@@ -48,6 +48,9 @@ pub struct Reported {
     pub last_seen: Timestamp,
     /// Events seen by it.
     pub count: u64,
+    /// Hours in which it passed there before the indicator was known, found by looking back.
+    #[serde(default)]
+    pub hours_back: u64,
 }
 
 /// That a member has taken note.
@@ -82,7 +85,7 @@ pub struct Warning {
     pub first_seen: Timestamp,
     /// Last seen by anybody.
     pub last_seen: Timestamp,
-    /// Events seen by all.
+    /// Events seen by all, those found by looking back apart.
     pub count: u64,
     /// What each reporter has seen, by [`Reporter::key`].
     pub reports: BTreeMap<String, Reported>,
@@ -138,7 +141,8 @@ impl Warning {
     pub fn see(&mut self, seen: &SightingReported, at: Timestamp) {
         self.first_seen = self.first_seen.min(seen.first_seen);
         self.last_seen = self.last_seen.max(seen.last_seen);
-        self.count = self.count.saturating_add(seen.count);
+        let (events, hours) = if seen.retrospective { (0, seen.count) } else { (seen.count, 0) };
+        self.count = self.count.saturating_add(events);
         self.kind.clone_from(&seen.kind);
         self.fields.insert(seen.field.clone());
         let reported = self.reports.entry(seen.reporter.key()).or_insert_with(|| Reported {
@@ -147,11 +151,18 @@ impl Warning {
             first_seen: seen.first_seen,
             last_seen: seen.last_seen,
             count: 0,
+            hours_back: 0,
         });
         reported.first_seen = reported.first_seen.min(seen.first_seen);
         reported.last_seen = reported.last_seen.max(seen.last_seen);
-        reported.count = reported.count.saturating_add(seen.count);
+        reported.count = reported.count.saturating_add(events);
+        reported.hours_back = reported.hours_back.saturating_add(hours);
         self.touch(at);
+    }
+
+    /// Whether nobody has seen it since it is known: it passed before, and was found by looking back.
+    pub fn is_retrospective(&self) -> bool {
+        self.count == 0
     }
 
     /// Takes in what the indicator is now known to point to. Says whether that was news.
@@ -249,6 +260,7 @@ pub(crate) mod tests {
             reporter: Reporter::Pseudonym(reporter.into()),
             sectors: vec!["health".into()],
             detected: at,
+            retrospective: false,
         }
     }
 
@@ -274,6 +286,23 @@ pub(crate) mod tests {
         assert_eq!(warning.last_seen, Timestamp::from_micros(8_000_000));
         assert_eq!(warning.named().count(), 0, "a pseudonym names nobody");
         assert_eq!(warning.raised, Timestamp::from_micros(1_000_000), "the moment the alliance knew stays");
+    }
+
+    #[test]
+    fn what_was_found_by_looking_back_is_told_apart_from_a_live_hit() {
+        let back = SightingReported { retrospective: true, ..seen("r-1", 2, 7) };
+        let subject = warning(1).subject;
+        let at = Timestamp::from_micros(9_000_000);
+        let mut warning = Warning::raise(GroupId::ALLIANCE, subject, vec![], &back, at);
+        assert!(warning.is_retrospective());
+        assert_eq!((warning.count, warning.reporters()), (0, 1));
+        assert_eq!((warning.reports["r-1"].count, warning.reports["r-1"].hours_back), (0, 7));
+        warning.see(&seen("r-2", 8, 3), at);
+        assert!(!warning.is_retrospective(), "now somebody sees it live");
+        assert_eq!((warning.count, warning.first_seen), (3, Timestamp::from_micros(2_000_000)));
+        let before = serde_json::to_value(&back).unwrap();
+        assert_eq!(before["retrospective"], true);
+        assert_eq!(serde_json::to_value(seen("r-1", 2, 7)).unwrap().get("retrospective"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, evtx, feed, generate, hub, link, mapping, matching, member, pattern,
+    backup, bench, completions, dump, evtx, feed, generate, hub, hunt, link, mapping, matching, member, pattern,
     peer, rebuild, restore, scan, search, sensor, sigma, token, user, verify,
 };
 use crate::demo;
@@ -84,6 +84,7 @@ pub(crate) enum Command {
     Sigma(sigma::SigmaArgs),
     Scan(scan::ScanArgs),
     Search(search::SearchArgs),
+    Hunt(hunt::HuntArgs),
     Feed(feed::FeedArgs),
     Peer(peer::PeerArgs),
     Token(token::TokenArgs),

@@ -26,10 +26,14 @@ use self::index::{Names, Ranges, Texts};
 mod index;
 
 /// The lists shipped with the house: our own, small, and each a `list.json` in the tree.
-const SHIPPED: [&str; 6] = [
+const SHIPPED: [&str; 10] = [
     include_str!("../warninglists/popular-domains.json"),
+    include_str!("../warninglists/much-asked-domains.json"),
     include_str!("../warninglists/shared-hosting.json"),
     include_str!("../warninglists/public-resolvers.json"),
+    include_str!("../warninglists/root-servers.json"),
+    include_str!("../warninglists/tor-authorities.json"),
+    include_str!("../warninglists/cloud-front-doors.json"),
     include_str!("../warninglists/special-networks.json"),
     include_str!("../warninglists/documentation.json"),
     include_str!("../warninglists/empty-files.json"),

@@ -305,6 +305,13 @@ warnings-empty = No warning
 warnings-empty-text = The next one appears here within a second of the sighting.
 warning-new = New
 warning-acknowledged = Acknowledged
+warning-past = Looking back
+warning-title-past = { $count ->
+    [one] { $name }: passed at { $shown } member before it was known
+   *[other] { $name }: passed at { $shown } members before it was known
+}
+warning-seen-past = Found by looking back at what passed: between { $first } and { $last }. Nobody has seen it since.
+warning-mine-past = Your own network is among them: you were hit then. Examine the hosts of that time; nothing says that it goes on.
 warning-withdrawn = Taken back
 warning-withdrawn-text = The owner took the indicator back. Undo what you did because of it.
 warning-title = { $count ->
@@ -667,6 +674,10 @@ sensor-shed-rules = { $count } slow rules set aside
 sensor-shed-evicted = { $count } events let go of early by patterns
 sensor-shed-late = { $count } events too late for patterns over several
 sensor-slow-rule = slow: { $name }
+sensor-withheld = { $count ->
+    [one] { $shown } indicator withheld: it would touch too much of this network
+   *[other] { $shown } indicators withheld: they would touch too much of this network
+}
 
 ## Members and sharing groups
 members-title = Members

@@ -315,6 +315,13 @@ warning-new = Nouvelle
 warning-acknowledged = Acquittée
 warning-withdrawn = Retirée
 warning-withdrawn-text = Le propriétaire a retiré l’indicateur. Annulez les mesures prises à ce titre.
+warning-past = Après coup
+warning-title-past = { $count ->
+    [one] { $name } : passé chez { $shown } membre avant d’être connu
+   *[other] { $name } : passé chez { $shown } membres avant d’être connu
+}
+warning-seen-past = Retrouvé dans ce qui est passé : entre le { $first } et le { $last }. Personne ne l’a vu depuis.
+warning-mine-past = Votre propre réseau est concerné : vous avez été touché alors. Examinez les machines de cette époque ; rien ne dit que cela continue.
 warning-title = { $count ->
     [one] { $name } : vu par { $shown } membre
    *[other] { $name } : vu par { $shown } membres
@@ -675,6 +682,10 @@ sensor-shed-rules = { $count } règles lentes mises de côté
 sensor-shed-evicted = { $count } événements abandonnés trop tôt par des motifs
 sensor-shed-late = { $count } événements trop tardifs pour les motifs sur plusieurs événements
 sensor-slow-rule = lente : { $name }
+sensor-withheld = { $count ->
+    [one] { $shown } indicateur retenu : il toucherait une trop grande partie de ce réseau
+   *[other] { $shown } indicateurs retenus : ils toucheraient une trop grande partie de ce réseau
+}
 
 ## Membres et groupes de partage
 members-title = Membres

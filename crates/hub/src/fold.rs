@@ -332,7 +332,9 @@ fn sighting_reported(entry: &Entry, body: &[u8], views: &mut Views<'_>) -> Resul
     let (group, indicator) = (entry.group, seen.indicator.as_str());
     let time = entry.time.to_string();
     // The minute (`2026-01-31T09:30`) for the chart, the day (`2026-01-31`) for the number.
-    for key in [time.get(..16), time.get(..10)].into_iter().flatten() {
+    // What was found by looking back passed at another time, and is in hours.
+    let now = [time.get(..16), time.get(..10)].into_iter().flatten().filter(|_| !seen.retrospective);
+    for key in now {
         let so_far: u64 =
             views.document(collection::SEEN, group, key)?.and_then(|body| read(&body)).unwrap_or(0);
         views.put_document(

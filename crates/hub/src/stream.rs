@@ -185,7 +185,10 @@ impl Tail {
                 let Ok(seen) = serde_json::from_slice::<SightingReported>(body) else { return Vec::new() };
                 let mut events = vec![event(
                     "sighting",
-                    &json!({"group": group, "indicator": seen.indicator, "count": seen.count}),
+                    &json!({
+                        "group": group, "indicator": seen.indicator, "count": seen.count,
+                        "retrospective": seen.retrospective
+                    }),
                 )];
                 for warning in self.warnings_of(entry, seen.indicator.as_str()).await {
                     events.push(event("warning", &warning));

@@ -70,6 +70,12 @@ impl SourceCoverage {
         *self.0.entry(hour).or_default() |= minutes;
     }
 
+    /// The first minute that was watched.
+    pub fn first(&self) -> Option<Timestamp> {
+        let (hour, minutes) = self.0.iter().find(|(_, minutes)| **minutes != 0)?;
+        Some(hour.begins().plus_seconds(i64::from(minutes.trailing_zeros()) * 60))
+    }
+
     /// How many minutes.
     pub fn minutes(&self) -> u64 {
         self.0.values().map(|minutes| u64::from(minutes.count_ones())).sum()

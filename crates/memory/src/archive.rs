@@ -201,7 +201,7 @@ impl Archive {
                 }
             }
         }
-        Ok(values.iter().map(|value| Popularity::over(heats.iter(), value)).collect())
+        Ok(Popularity::over(&heats, values))
     }
 
     /// Reads every finished file whole.

@@ -273,24 +273,24 @@ pub struct Popularity {
 }
 
 impl Popularity {
-    /// Over several days and sources; a network is the values it is made of.
-    pub(crate) fn over<'a>(heats: impl Iterator<Item = &'a Heat>, values: &[u64]) -> Self {
-        let (mut met, mut all) = (Sketch::<VALUE_REGISTERS>::default(), Sketch::<ALL_REGISTERS>::default());
-        let mut sum = Self::default();
-        for heat in heats {
-            all.join(&heat.hosts);
-            sum.all_lines += heat.lines;
-            for value in values {
-                if let Some(entry) = heat.find(*value) {
+    /// Over several days and sources, of each of `values`; a network is the values it is made of.
+    pub(crate) fn over(heats: &[Heat], values: &[Vec<u64>]) -> Vec<Self> {
+        let mut all = Sketch::<ALL_REGISTERS>::default();
+        heats.iter().for_each(|heat| all.join(&heat.hosts));
+        let (all_hosts, all_lines) = (all.count(), heats.iter().map(|heat| heat.lines).sum());
+        let of = |value: &Vec<u64>| {
+            let (mut met, mut lines, mut any) = (Sketch::<VALUE_REGISTERS>::default(), 0, false);
+            for (heat, part) in heats.iter().flat_map(|heat| value.iter().map(move |part| (heat, *part))) {
+                if let Some(entry) = heat.find(part) {
                     met.join(&entry.hosts);
+                    any = true;
                 }
-                sum.lines += heat.lines_of(*value);
+                lines += heat.lines_of(part);
             }
-        }
-        sum.all_hosts = all.count();
-        sum.hosts = met.count().min(sum.all_hosts);
-        sum.lines = sum.lines.min(sum.all_lines);
-        sum
+            let hosts = if any { met.count().min(all_hosts) } else { 0 };
+            Self { hosts, all_hosts, lines: lines.min(all_lines), all_lines }
+        };
+        values.iter().map(of).collect()
     }
 
     /// Share of all hosts that met it, 0 to 1.
@@ -334,7 +334,7 @@ mod tests {
                 heat.sampled(common[7]);
             }
         }
-        let ask = |heat: &Heat, value| Popularity::over([heat].into_iter(), &[value]);
+        let ask = |heat: &Heat, value: u64| Popularity::over(std::slice::from_ref(heat), &[vec![value]])[0];
         let found = ask(&heat, common[3]);
         assert!((60..140).contains(&found.hosts), "{found:?}");
         assert!((1_800..2_200).contains(&found.all_hosts), "{found:?}");

@@ -48,7 +48,7 @@ pub use fingerprint::{Fingerprint, MemoryKey};
 pub use heat::{Heat, Popularity};
 pub use page::Page;
 pub use scribe::{Code, NETWORK6_LENGTHS, Scribe, network4, network6};
-pub use segment::check as check_segment;
+pub use segment::{check as check_segment, check_past_sums as check_segment_past_sums};
 pub use store::{Limits, Memory, Opened, Upkeep};
 
 use shieldwall_model::time::Timestamp;

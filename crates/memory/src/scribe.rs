@@ -344,7 +344,7 @@ mod tests {
         assert_eq!((page.addresses.len(), page.words.len()), (41, 3));
         let evil = key.of(Code::Domain as u8, b"evil.example");
         assert!(page.words.contains(&evil.0));
-        let common = Popularity::over([&heat].into_iter(), &[evil.0]);
+        let common = Popularity::over(std::slice::from_ref(&heat), &[vec![evil.0]])[0];
         assert!((30..50).contains(&common.hosts) && (38..43).contains(&common.all_hosts), "{common:?}");
         assert_eq!((common.lines, common.all_lines), (640, 640));
         // In the next hour all of it is new again.

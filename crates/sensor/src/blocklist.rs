@@ -160,6 +160,50 @@ mod tests {
         }
     }
 
+    /// The switches and the five suspected relays of WannaCry, May 2017, beside senders who took them for the attacker's:
+    /// nothing of it is offered for blocking, nor what covers it.
+    #[test]
+    fn the_switches_and_relays_of_a_real_outbreak_are_never_offered() {
+        let switches = [
+            "iuqerfsodp9ifjaposdfjhgosurijfaewrwergwea.com",
+            "ifferfsodp9ifjaposdfjhgosurijfaewrwergwea.com",
+        ];
+        let relays = [
+            "128.31.0.39:9191",
+            "197.231.221.211:9001",
+            "149.202.160.69:9001",
+            "46.101.166.19:9090",
+            "91.121.65.179:9001",
+        ];
+        let mut items = Vec::new();
+        let mut add = |role, kind, value: &str| {
+            items.push(item(items.len() as u128 + 1, role, &[(kind, value)]));
+        };
+        for switch in switches {
+            add(KillSwitch, "domain", switch);
+            add(Malicious, "domain", switch);
+            add(Malicious, "url", &format!("http://www.{switch}/").replace("www.", ""));
+        }
+        for relay in relays {
+            let address = relay.split(':').next().unwrap();
+            add(Suspect, "ip-port", relay);
+            for (kind, value) in [
+                ("ip-port", relay.to_owned()),
+                ("ipv4", address.to_owned()),
+                ("cidr4", format!("{address}/24")),
+            ] {
+                add(Malicious, kind, &value);
+            }
+        }
+        add(Malicious, "sha256", "24d004a104d4d54034dbcffc2a4b19a11f39008a575aa614ea04703480b1022c");
+        let (lines, list) = lines(items);
+        assert_eq!(lines, ["24d004a104d4d54034dbcffc2a4b19a11f39008a575aa614ea04703480b1022c"]);
+        assert_eq!(
+            (list.touching, list.in_other_roles["kill-switch"], list.in_other_roles["suspect"]),
+            (4 + 15, 2, 5)
+        );
+    }
+
     fn role() -> impl Strategy<Value = IndicatorRole> {
         proptest::sample::select(IndicatorRole::ALL.to_vec())
     }

@@ -66,11 +66,11 @@ pub(crate) struct Held {
     pub(crate) withheld: Option<String>,
 }
 
-/// An indicator that is new or changed, with those of its values that are new.
+/// An indicator that is new or changed, with those of its values that are new; all of them when none are named.
 #[derive(Clone, Debug)]
 pub(crate) struct Fresh {
     pub(crate) held: Arc<Held>,
-    pub(crate) values: Vec<Value>,
+    pub(crate) values: Option<Vec<Value>>,
 }
 
 impl Held {
@@ -329,7 +329,7 @@ impl Knowledge {
                 watch.push(put_if(free.is_active(self.now), *number, &free));
                 *held = Arc::new(free);
                 write(&self.names).insert(*number, Arc::clone(held));
-                self.fresh.push(Fresh { held: Arc::clone(held), values: held.values.clone() });
+                self.fresh.push(Fresh { held: Arc::clone(held), values: None });
             }
         }
         self.judge = Some(judge);
@@ -421,12 +421,10 @@ impl Knowledge {
                 Some(mut held) => {
                     self.room.take(&mut held);
                     rules |= held.is_run();
-                    let values = match &old {
-                        Some((_, old)) if old.withheld.is_none() => {
-                            held.values.iter().filter(|value| !old.values.contains(value)).cloned().collect()
-                        }
-                        _ => held.values.clone(),
-                    };
+                    let before = old.as_ref().map(|(_, old)| old).filter(|old| old.withheld.is_none());
+                    let values: Option<Vec<Value>> = before.map(|old| {
+                        held.values.iter().filter(|value| !old.values.contains(value)).cloned().collect()
+                    });
                     let number = old.map_or(self.next_number, |(number, _)| number);
                     self.next_number = self.next_number.max(number.saturating_add(1));
                     if let Some(end) = held.valid_until {
@@ -434,7 +432,7 @@ impl Knowledge {
                     }
                     watch.push(put_if(held.is_active(self.now), number, &held));
                     let held = Arc::new(held);
-                    if !values.is_empty() && held.withheld.is_none() {
+                    if values.as_ref().is_none_or(|new| !new.is_empty()) && held.withheld.is_none() {
                         self.fresh.push(Fresh { held: Arc::clone(&held), values });
                     }
                     write(&names).insert(number, Arc::clone(&held));

@@ -73,7 +73,7 @@ fn ask(
     let key = lock(memory).key().clone();
     let (mut questions, mut of): (Vec<Question>, Vec<(&Held, &Value)>) = (Vec::new(), Vec::new());
     for Fresh { held, values } in fresh.iter().filter(|fresh| fresh.held.is_active(now)) {
-        for value in values {
+        for value in values.as_ref().unwrap_or(&held.values) {
             // An address without its port would claim more than is known.
             if let Askable::Whole(question) = question(&key, value) {
                 questions.push(question);

@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod feed;
 pub(crate) mod generate;
 pub(crate) mod hub;
+pub(crate) mod hunt;
 pub(crate) mod link;
 pub(crate) mod mapping;
 pub(crate) mod matching;
@@ -47,6 +48,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<Outcome, Fault>
         Command::Feed(args) => feed::run(args, console),
         Command::Generate(args) => generate::run(&args, console),
         Command::Hub(args) => hub::run(args, console),
+        Command::Hunt(args) => hunt::run(&args, console),
         Command::Link(args) => link::run(&args, console),
         Command::DecodeEvtx(args) => evtx::run(&args),
         Command::Mapping(args) => mapping::run(&args, console),

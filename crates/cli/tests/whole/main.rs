@@ -24,6 +24,7 @@ mod golden;
 mod import;
 mod inputs;
 mod life;
+mod memory;
 mod misp;
 mod non_interference;
 mod notify;

@@ -52,6 +52,15 @@ pub struct HealthReport {
     /// The rules that took it the most time, the slowest first; at most 10.
     #[serde(default)]
     pub slow_rules: Vec<SlowRule>,
+    /// Indicators it neither matches nor blocks because they would touch too much of its network; at most 100 of them.
+    #[serde(default)]
+    pub withheld: Vec<WithheldBody>,
+    /// How many those are in all.
+    #[serde(default)]
+    pub withheld_total: u64,
+    /// Sightings found by looking back.
+    #[serde(default)]
+    pub retrospective: u64,
     /// What it reads.
     #[serde(default)]
     pub inputs: Vec<String>,
@@ -109,6 +118,17 @@ pub struct SlowRule {
     pub shed: u64,
 }
 
+/// An indicator a sensor withholds until a person has looked.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct WithheldBody {
+    /// The sharing group it was shared in.
+    pub group: String,
+    /// The indicator.
+    pub indicator: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// A sensor's health as kept.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -159,6 +179,12 @@ pub struct SensorBody {
     pub shed: ShedCounts,
     /// The rules that took it the most time; told to its own member alone.
     pub slow_rules: Vec<SlowRule>,
+    /// How many indicators it withholds because they would touch too much of its network.
+    pub withheld_total: u64,
+    /// Those indicators and why, at most 100; told to its own member alone.
+    pub withheld: Vec<WithheldBody>,
+    /// Sightings found by looking back.
+    pub retrospective: u64,
     /// What it reads; told to its own member alone.
     pub inputs: Vec<String>,
 }
@@ -174,6 +200,8 @@ pub struct Sensors {
 const SILENT_SECONDS: i64 = 30;
 /// Most inputs a sensor may name.
 const INPUTS_MAX: usize = 100;
+/// Most indicators a sensor names as withheld.
+const WITHHELD_MAX: usize = 100;
 
 /// Most rules a sensor names as slow.
 const SLOW_RULES_MAX: usize = 10;
@@ -191,6 +219,11 @@ pub async fn report(mut ask: Ask) -> Result<Response, Problem> {
         || report.inputs.iter().any(too_long)
         || report.slow_rules.len() > SLOW_RULES_MAX
         || report.slow_rules.iter().any(|rule| too_long(&rule.name) || too_long(&rule.indicator))
+        || report.withheld.len() > WITHHELD_MAX
+        || report
+            .withheld
+            .iter()
+            .any(|one| [&one.group, &one.indicator, &one.reason].into_iter().any(too_long))
     {
         return Err(Problem::refused(
             "sensor.health.too_long",
@@ -248,6 +281,9 @@ pub fn visible(ask: &Ask) -> Result<Vec<SensorBody>, Problem> {
                 rules: report.rules,
                 shed: report.shed,
                 slow_rules: if member == mine { report.slow_rules } else { Vec::new() },
+                withheld_total: report.withheld_total,
+                withheld: if member == mine { report.withheld } else { Vec::new() },
+                retrospective: report.retrospective,
                 inputs: if member == mine { report.inputs } else { Vec::new() },
             }
         })

@@ -70,6 +70,9 @@ pub struct SightingBody {
     /// With an origin: which messages the events were in. Together they are `count`.
     #[serde(default)]
     pub contributions: Vec<ContributionBody>,
+    /// It passed before the indicator was known there, and was found by looking back; `count` is then in hours.
+    #[serde(default)]
+    pub retrospective: bool,
 }
 
 /// A value as much of it as the member tells.
@@ -327,6 +330,7 @@ pub(crate) async fn draft(ask: &Ask, body: SightingBody, key: &str) -> Result<Ve
         reporter: Reporter::Member(member),
         sectors,
         detected,
+        retrospective: body.retrospective,
     };
     let bytes = |seen: &SightingReported| serde_json::to_vec(seen).map_err(|error| Problem::fault(&error));
     let names = directory.group(group).map_or(SightingNames::Hidden, |group| group.names);

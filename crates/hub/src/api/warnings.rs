@@ -41,8 +41,10 @@ pub struct WarningBody {
     pub first_seen: String,
     /// Last seen by anybody.
     pub last_seen: String,
-    /// Events seen by all.
+    /// Events seen by all, those found by looking back apart.
     pub count: u64,
+    /// Nobody has seen it since it is known: it passed before, and was found by looking back. No live hit.
+    pub retrospective: bool,
     /// By how many members.
     pub members: usize,
     /// In which sectors.
@@ -433,6 +435,7 @@ pub fn body(app: &App, warning: &Warning, mine: MemberId) -> WarningBody {
         first_seen: warning.first_seen.to_string(),
         last_seen: warning.last_seen.to_string(),
         count: warning.count,
+        retrospective: warning.is_retrospective(),
         members: warning.reporters(),
         sectors: warning.sectors().into_iter().map(str::to_owned).collect(),
         named: warning

@@ -136,6 +136,7 @@ async fn record(ask: &Ask, target: &ObjectRecord, sent: &Node, when: Timestamp) 
             field: "misp.sighting".into(),
             value: ValueBody::Withheld,
             detected: ask.app.now().to_string(),
+            retrospective: false,
         };
         ask.app.append(draft(ask, body, &uuid.to_string()).await?).await?;
     }

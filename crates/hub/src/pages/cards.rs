@@ -3,7 +3,7 @@
 use fluent_bundle::FluentValue;
 use shieldwall_assess::entries::Reporter;
 use shieldwall_assess::rules::{Cluster, correlate};
-use shieldwall_assess::view::Warning;
+use shieldwall_assess::view::{Reported, Warning};
 use shieldwall_model::access::Action;
 use shieldwall_model::id::{GroupId, MemberId, WarningId};
 
@@ -96,11 +96,11 @@ impl<'a> Viewer<'a> {
         }
     }
 
-    /// Whether the reader's own member reported it, by name or not.
-    fn own(&self, warning: &Warning) -> bool {
+    /// What the reader's own member reported, by name or not.
+    fn own<'w>(&self, warning: &'w Warning) -> Option<&'w Reported> {
         let mine = self.ask.reader().member();
         let unnamed = self.ask.app.pseudonym(warning.group, mine);
-        warning.reports.values().any(|reported| match &reported.reporter {
+        warning.reports.values().find(|reported| match &reported.reporter {
             Reporter::Member(member) => *member == mine,
             Reporter::Pseudonym(word) => *word == unnamed,
         })
@@ -110,7 +110,9 @@ impl<'a> Viewer<'a> {
         let (t, directory, mine) = (self.t, self.ask.app.directory(), self.ask.reader().member());
         let body = body(&self.ask.app, warning, mine);
         let new = is_new(warning, mine);
-        let mine_seen = self.own(warning);
+        let own = self.own(warning);
+        let mine_seen = own.is_some();
+        let mine_past = own.is_some_and(|reported| reported.count == 0);
         let hold = (body.advice.blocking == "do-not-block").then(|| Hold {
             title: t.text(&format!("hold-title-{}", body.role)),
             why: t.text(body.advice.why),
@@ -118,16 +120,21 @@ impl<'a> Viewer<'a> {
         let class = match (body.withdrawn.is_some() || !new, hold.is_some()) {
             (true, _) => "is-acknowledged",
             (false, true) => "is-hold",
+            // What passed once must not look like what happens now.
+            (false, false) if body.retrospective => "",
             (false, false) => "is-new",
         };
         let badge = if body.withdrawn.is_some() {
             Html::badge("outline", &t.text("warning-withdrawn"))
+        } else if new && body.retrospective {
+            Html::badge("outline", &t.text("warning-past"))
         } else if new {
             Html::badge("new", &t.text("warning-new"))
         } else {
             Html::badge("good", &t.text("warning-acknowledged"))
         };
         let mine_text = match (mine_seen, self.watching) {
+            (true, _) if mine_past => t.text("warning-mine-past"),
             (true, _) => t.text(&format!("warning-mine-seen-{}", body.role)),
             (false, true) => t.text("warning-mine-unseen"),
             (false, false) => t.text("warning-mine-blind"),
@@ -169,12 +176,16 @@ pub(crate) fn is_new(warning: &Warning, mine: MemberId) -> bool {
 
 fn title(t: Texts, body: &WarningBody) -> String {
     let [count, shown] = t.counted(body.members);
-    t.language().text_with("warning-title", &[("name", body.name.clone().into()), count, shown])
+    let key = if body.retrospective { "warning-title-past" } else { "warning-title" };
+    t.language().text_with(key, &[("name", body.name.clone().into()), count, shown])
 }
 
 /// When and how often it was seen, as short as the times allow.
 fn seen(t: Texts, body: &WarningBody) -> Html {
     let (first, last) = (&body.first_seen, &body.last_seen);
+    if body.retrospective {
+        return t.rich("warning-seen-past", &[("first", t.moment(first)), ("last", t.moment(last))], &[]);
+    }
     let same = |length: usize| first.get(..length) == last.get(..length);
     let (key, pieces) = if same("2017-05-12T07:24".len()) {
         ("warning-seen-at", vec![("first", t.moment(first))])

@@ -121,6 +121,8 @@ fn fact(reading: &Reading<'_>, scope: &ReadScope, entry: &Entry) -> Result<Optio
             Err(_) => None,
         },
         SIGHTING_REPORTED => match serde_json::from_slice::<SightingReported>(body) {
+            // What passed once is no news of now; its warning says it.
+            Ok(seen) if seen.retrospective => None,
             Ok(seen) => {
                 let about = titled(seen.indicator.as_str())?;
                 told(What::Saw { by: seen.reporter, group }, about, seen.count)

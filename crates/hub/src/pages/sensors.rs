@@ -24,6 +24,7 @@ struct Row {
     heard: String,
     /// Whether it was told any rules.
     rules_shown: bool,
+    withheld: String,
 }
 
 #[derive(Template)]
@@ -55,6 +56,8 @@ fn rows(ask: &Ask, t: Texts) -> Result<Vec<Row>, Problem> {
             rate: t.decimal(&sensor.events_per_second),
             heard: t.ago(sensor.heard_seconds_ago),
             rules_shown: sensor.rules.run + sensor.rules.passed_on + sensor.rules.left_out > 0,
+            withheld: t
+                .count("sensor-withheld", usize::try_from(sensor.withheld_total).unwrap_or(usize::MAX)),
             sensor,
         })
         .collect())

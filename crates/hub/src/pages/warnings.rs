@@ -248,7 +248,10 @@ fn reports(viewer: &Viewer<'_>, warning: &Warning) -> Vec<ReportRow> {
             sectors: t.sectors(&reported.sectors),
             first: t.moment(reported.first_seen),
             last: t.moment(reported.last_seen),
-            count: t.number(reported.count),
+            count: match reported.count {
+                0 => t.text("warning-past"),
+                count => t.number(count),
+            },
         })
         .collect()
 }

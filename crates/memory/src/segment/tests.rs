@@ -84,3 +84,18 @@ proptest! {
         prop_assert_eq!(check(&path).unwrap().is_some(), changed);
     }
 }
+
+/// With `SHIELDWALL_SEEDS` naming a directory, writes the fuzzer's seeds there.
+#[test]
+fn seeds_are_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = std::env::var_os("SHIELDWALL_SEEDS").map_or(directory.path().to_owned(), PathBuf::from);
+    let (words, addresses) = sample();
+    let single: Vec<Item> = words.iter().take(300).map(|(word, _)| (*word, 1)).collect();
+    write(&place.join("hour"), 1, &single, &[]);
+    write(&place.join("day"), 24, &words[..600], &addresses[..300]);
+    for name in ["hour", "day"] {
+        assert_eq!(check(&place.join(name)).unwrap(), None);
+        assert_eq!(check_past_sums(&place.join(name)).unwrap(), None);
+    }
+}
