@@ -7,32 +7,31 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::fuzz_target;
 use shieldwall_watch::mapping::{Mapping, Mappings};
 use shieldwall_watch::matcher::{Instructions, Matcher, Mode, Stats};
-use shieldwall_watch::value::{Kind, Value, detect};
+use shieldwall_watch::value::{Kind, Value};
 use shieldwall_watch::watchlist::{Builder, Watchlist};
 
 /// Short values, so that a few octets in the right place are a hit.
-const LISTED: [&str; 12] = [
-    "a.b",
-    "e.ex",
-    "1.2.3.4",
-    "1.0.0.0/8",
-    "9.9.9.9:53",
-    "2001:db8::7",
-    "2001:db8:1::/48",
-    "http://b.ex/a",
-    "b.ex/c",
-    "m@a.b",
-    "d41d8cd98f00b204e9800998ecf8427e",
-    "a.exe",
+const LISTED: [(Kind, &str); 13] = [
+    (Kind::Domain, "a.b"),
+    (Kind::Domain, "e.ex"),
+    (Kind::Ipv4, "1.2.3.4"),
+    (Kind::Cidr4, "1.0.0.0/8"),
+    (Kind::IpPort, "9.9.9.9:53"),
+    (Kind::Ipv6, "2001:db8::7"),
+    (Kind::Cidr6, "2001:db8:1::/48"),
+    (Kind::Url, "http://b.ex/a"),
+    (Kind::Url, "b.ex/c"),
+    (Kind::Email, "m@a.b"),
+    (Kind::Md5, "d41d8cd98f00b204e9800998ecf8427e"),
+    (Kind::Ja3, "d41d8cd98f00b204e9800998ecf8427e"),
+    (Kind::FileName, "a.exe"),
 ];
 
 static LIST: LazyLock<Arc<Watchlist>> = LazyLock::new(|| {
     let mut builder = Builder::new(3);
-    for (text, number) in LISTED.iter().zip(0..) {
-        let value = detect(text).or_else(|| Value::new(Kind::Domain, text).ok()).expect("a value");
-        builder.add(&value, number).expect("room");
+    for ((kind, text), number) in LISTED.iter().zip(0..) {
+        builder.add(&Value::new(*kind, text).expect("a value"), number).expect("room");
     }
-    builder.add(&Value::new(Kind::FileName, "a.exe").expect("a name"), 90).expect("room");
     Arc::new(builder.build().expect("a list"))
 });
 

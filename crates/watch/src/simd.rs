@@ -113,7 +113,7 @@ const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 /// The high bit of each octet that equals `byte`.
 #[inline(always)]
 fn equal8(word: u64, byte: u8) -> u64 {
-    let differs = word ^ ONES * byte as u64;
+    let differs = word ^ (ONES * u64::from(byte));
     !(((differs & LOW) + LOW) | differs | LOW)
 }
 
@@ -232,19 +232,16 @@ mod x86 {
     macro_rules! find {
         ($text:expr, $carry:expr, $out:expr, $raw:expr) => {{
             $out.used = 0;
-            let mut step = |number: usize, block: &[u8; 64]| {
+            let (blocks, tail) = $text.as_chunks::<64>();
+            let last = [padded(tail)];
+            let last = if tail.is_empty() { &[][..] } else { &last[..] };
+            // One loop for all: what it does is written out once, not called.
+            for (number, block) in blocks.iter().chain(last).enumerate() {
                 let raw: Raw = $raw(block);
                 let open = raw.quote | raw.blank;
                 let colon = raw.colon & (open << 1 | $carry.open);
                 $carry.open = open >> 63;
                 $out.push(number * 64, colon | raw.other);
-            };
-            let (blocks, tail) = $text.as_chunks::<64>();
-            for (number, block) in blocks.iter().enumerate() {
-                step(number, block);
-            }
-            if !tail.is_empty() {
-                step(blocks.len(), &padded(tail));
             }
         }};
     }

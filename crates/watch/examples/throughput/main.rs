@@ -34,6 +34,8 @@ use data::{Events, Shape, generate, listed};
 use naive::Naive;
 
 type Failure = Box<dyn std::error::Error>;
+/// What is done with each event.
+type Work = Box<dyn FnMut(&[u8])>;
 
 const BLOCK_BYTES: usize = 1 << 20;
 /// Events the hits of which are compared with the naive matcher's and the exact reader's.
@@ -242,8 +244,7 @@ fn measure(
         Way::new("match", whole, matching(Instructions::Best)),
     ];
     if !brief {
-        let each =
-            |mut work: Box<dyn FnMut(&[u8])>| move || part.iter().for_each(|at| work(telemetry.part(*at)));
+        let each = |mut work: Work| move || part.iter().for_each(|at| work(telemetry.part(*at)));
         ways.push(Way::new("match, baseline instructions", whole, matching(Instructions::Baseline)));
         ways.push(Way::new("match, no vector instructions", whole, matching(Instructions::Portable)));
         ways.push(Way::new("newline scan (memchr)", whole, || {

@@ -278,11 +278,7 @@ fn value<V: Vectors>(pass: &mut Pass<'_>, from: usize, flags: u16) {
         from = skip_blanks(text, from);
     }
     match text.get(from) {
-        Some(b'"') => {
-            if string::<V>(pass, from + 1, flags).is_none() {
-                pass.unsure();
-            }
-        }
+        Some(b'"') if string::<V>(pass, from + 1, flags).is_none() => pass.unsure(),
         Some(b'[') => array::<V>(pass, from + 1, flags),
         _ => {}
     }

@@ -34,7 +34,7 @@ impl Splitter {
                     continue;
                 }
                 let rest = text.get(at..).unwrap_or_default();
-                let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', rest) else { return None };
+                let found = memchr::memchr3(b'"', b'\\', b'\n', rest)?;
                 at += found + 1;
                 match rest.get(found) {
                     Some(b'\\') => self.escape = true,
@@ -104,7 +104,7 @@ fn plain_line(line: &[u8]) -> Option<Step> {
         None => Some(Step::None),
         Some(b'{' | b'[') if behind.is_empty() => {
             let quotes = memchr::memchr_iter(b'"', line).count();
-            (quotes % 2 == 0 && memchr::memchr(b'\\', line).is_none()).then_some(Step::Opens)
+            (quotes.is_multiple_of(2) && memchr::memchr(b'\\', line).is_none()).then_some(Step::Opens)
         }
         Some(b'}' | b']') if matches!(behind, b"" | b",") => {
             let alone = line.get(..at).unwrap_or_default().trim_ascii().is_empty();
