@@ -251,7 +251,7 @@ fn query(second: u32, name: &str) -> String {
 
 #[test]
 fn rules_see_events_in_their_order_on_one_thread_and_on_several() {
-    let pattern = "[domain-name:value LIKE 'stage-one-%'] FOLLOWEDBY [domain-name:value = 'b.example'] WITHIN 30 SECONDS";
+    let pattern = "([domain-name:value LIKE 'stage-one-%'] FOLLOWEDBY [domain-name:value = 'b.example']) WITHIN 30 SECONDS";
     for threads in [1, 2] {
         let directory = tempfile::tempdir().unwrap();
         let mut run = Run::new(directory.path());
