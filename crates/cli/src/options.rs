@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    backup, bench, completions, dump, evtx, feed, generate, hub, hunt, link, mapping, matching, member, pattern,
-    peer, rebuild, restore, scan, search, sensor, sigma, token, user, verify,
+    backup, bench, completions, dump, evtx, feed, generate, hub, hunt, link, mapping, matching, member,
+    pattern, peer, rebuild, restore, scan, search, sensor, sigma, token, user, verify,
 };
 use crate::demo;
 

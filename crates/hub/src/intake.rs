@@ -348,8 +348,9 @@ impl<'d> Passing<'d> {
         let read = move |reading: &Reading<'_>| {
             let one = |(id, version, cut): &(String, Timestamp, bool)| {
                 let whole = match home.as_ref().filter(|_| *cut) {
-                    Some(scope) => held(reading, scope, at_home, id, *version)?
-                        .is_some_and(|held| held.this_version),
+                    Some(scope) => {
+                        held(reading, scope, at_home, id, *version)?.is_some_and(|held| held.this_version)
+                    }
                     None => false,
                 };
                 Ok::<_, ReadError>((held(reading, &scope, group, id, *version)?, whole))

@@ -187,7 +187,12 @@ impl ViewStore {
         }
     }
 
-    fn commit_whole(&mut self, entries: &[Entry], ledger: &Connection, one: FoldOne) -> Result<(), FoldError> {
+    fn commit_whole(
+        &mut self,
+        entries: &[Entry],
+        ledger: &Connection,
+        one: FoldOne,
+    ) -> Result<(), FoldError> {
         self.stale = true;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for entry in entries {

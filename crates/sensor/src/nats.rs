@@ -29,6 +29,8 @@ use crate::config::{ConfigError, unusable};
 
 /// Blocks that wait for the matching thread; with more, nothing is fetched.
 const BLOCKS_WAITING_MAX: usize = 4;
+/// Most lists of messages that wait for their acknowledgement to leave.
+const REPLIES_WAITING_MAX: usize = 1_024;
 /// Most messages and bytes fetched by one request.
 const FETCH_MESSAGES_MAX: usize = 2_000;
 const FETCH_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -217,7 +219,7 @@ struct State {
 /// The matching thread's end of a stream.
 pub(crate) struct Tap {
     blocks: mpsc::Receiver<Block>,
-    replies: Option<mpsc::UnboundedSender<Vec<Subject>>>,
+    replies: Option<mpsc::Sender<Vec<Subject>>>,
     state: Arc<Mutex<State>>,
     runtime: Handle,
     reading: JoinHandle<()>,
@@ -232,8 +234,7 @@ impl Tap {
     /// Begins to fetch.
     pub(crate) fn open(input: NatsInput, runtime: &Handle) -> Self {
         let (to, blocks) = mpsc::channel(BLOCKS_WAITING_MAX);
-        // Bounded by what the consumer lets wait for acknowledgement.
-        let (replies, to_acknowledge) = mpsc::unbounded_channel();
+        let (replies, to_acknowledge) = mpsc::channel(REPLIES_WAITING_MAX);
         let (connected, client) = tokio::sync::watch::channel(None);
         let state = Arc::new(Mutex::new(State::default()));
         let acknowledging = runtime.spawn(acknowledge(to_acknowledge, client));
@@ -266,7 +267,9 @@ impl Tap {
     /// Acknowledges messages: what was seen in them is on disk.
     pub(crate) fn acknowledge(&self, replies: Vec<Subject>) {
         if let Some(to) = self.replies.as_ref().filter(|_| !replies.is_empty()) {
-            let _ = to.send(replies);
+            // Without room the server has not answered for long: it hands the messages out again, and the hub takes off what
+            // already counts.
+            let _ = to.try_send(replies);
         }
     }
 }
@@ -367,7 +370,7 @@ async fn fetch(
 
 /// Sends acknowledgements until the other end is gone.
 async fn acknowledge(
-    mut replies: mpsc::UnboundedReceiver<Vec<Subject>>,
+    mut replies: mpsc::Receiver<Vec<Subject>>,
     mut client: tokio::sync::watch::Receiver<Option<Client>>,
 ) {
     let Ok(client) = client.wait_for(Option::is_some).await.map(|client| client.clone()) else { return };

@@ -128,11 +128,14 @@ fn key_of(report: &[Sighting]) -> Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
+/// An answer on its way.
+type Answer = tokio::task::JoinHandle<Result<(), RetrospectError>>;
+
 /// What is asked, and what waits for it.
 #[derive(Default)]
 pub(crate) struct Asking {
     waiting: Vec<Fresh>,
-    running: Option<(tokio::task::JoinHandle<Result<(), RetrospectError>>, Arc<Vec<Fresh>>)>,
+    running: Option<(Answer, Arc<Vec<Fresh>>)>,
 }
 
 impl Asking {

@@ -190,10 +190,13 @@ struct Literals {
     uses: Vec<u32>,
 }
 
+/// An item before its literals have their final numbers.
+type MadeItem = (Field, Option<bool>, CompiledMatcher, Option<Test<Literal>>, Option<Needs>);
+
 struct Maker<'f> {
     fields: &'f Fields,
     by_field: Vec<Literals>,
-    items: Vec<(Field, Option<bool>, CompiledMatcher, Option<Test<Literal>>, Option<Needs>)>,
+    items: Vec<MadeItem>,
     known: HashMap<String, u32>,
     wholes: Vec<std::collections::HashMap<String, CompiledDetection>>,
     rules: Vec<Planned>,

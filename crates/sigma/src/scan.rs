@@ -202,10 +202,10 @@ mod tests {
             let mut met = vec![0; literals.len()];
             Scanner::new(&literals).unwrap().scan(text.as_bytes(), &mut |literal, how| met[literal] |= how);
             for (literal, met) in literals.iter().zip(met) {
-                let expected = u32::from(text.contains(&**literal)) * found::ANYWHERE
-                    | u32::from(text.starts_with(&**literal)) * found::START
-                    | u32::from(text.ends_with(&**literal)) * found::END
-                    | u32::from(text == **literal) * found::WHOLE;
+                let expected = (u32::from(text.contains(&**literal)) * found::ANYWHERE)
+                    | (u32::from(text.starts_with(&**literal)) * found::START)
+                    | (u32::from(text.ends_with(&**literal)) * found::END)
+                    | (u32::from(text == **literal) * found::WHOLE);
                 prop_assert_eq!(met, expected, "{} in {}", literal, text);
             }
         }

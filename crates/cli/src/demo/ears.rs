@@ -100,7 +100,8 @@ impl Heard {
                 self.last_warning.insert((player, item), received);
             }
             SensorEvent::HubUnreachable { what } => _ = self.troubles.insert(player, what),
-            SensorEvent::Listening { .. } | SensorEvent::Reported { .. }
+            SensorEvent::Listening { .. }
+            | SensorEvent::Reported { .. }
             | SensorEvent::BlocklistWritten { .. }
             | SensorEvent::RulesWritten { .. }
             | SensorEvent::Finished => {}

@@ -146,12 +146,7 @@ pub(super) fn watched(object: &stix::Object) -> Result<Vec<Value>, String> {
 
 /// Keeps what sensors and feeds need of an indicator. Nearly every one is new, not `known`: then nothing need be looked
 /// up or taken away.
-pub(super) fn put(
-    entry: &Entry,
-    said: &Said,
-    known: bool,
-    views: &mut Views<'_>,
-) -> Result<(), FoldError> {
+pub(super) fn put(entry: &Entry, said: &Said, known: bool, views: &mut Views<'_>) -> Result<(), FoldError> {
     let object = &said.object;
     let Some(indicator) = &object.indicator else { return Ok(()) };
     let (values, unmatched) = match &said.watched {

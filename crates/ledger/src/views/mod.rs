@@ -16,7 +16,9 @@ use shieldwall_model::time::Timestamp;
 pub use self::postings::Key;
 pub(crate) use self::postings::family;
 pub use self::rows::{Document, Edge, EdgeRecord, ObjectRecord, ObjectRow};
-pub(crate) use self::rows::{EDGES, OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from};
+pub(crate) use self::rows::{
+    EDGES, OBJECT_COLUMNS, document_from, edge_from, group_at, marking_rank, object_from,
+};
 use crate::entry::Entry;
 
 /// Version of the layout of `views.db`. Another one on disk is rebuilt.
@@ -68,7 +70,8 @@ pub(crate) const SCHEMA: &str = "
     CREATE INDEX documents_changed ON documents (collection, grp, changed, key);
 ";
 
-const INSERT: &str = "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
+const INSERT: &str =
+    "INSERT INTO objects (grp, sequence, position, added, id, type, version, spec_version, created_by,
     owner, name, marking, revoked, withdrawn, first, latest)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)";
 
@@ -186,21 +189,21 @@ impl<'a> Views<'a> {
         let alone = new && withdrawn == 0;
         let owner = owner.map(|member| member.uuid().into_bytes());
         let values = params![
-                group,
-                entry.sequence,
-                entry.position,
-                entry.time.as_micros(),
-                object.id,
-                object.object_type,
-                object.version.as_micros(),
-                object.spec_version,
-                object.created_by,
-                owner,
-                object.name,
-                object.marking.map(marking_rank),
-                object.revoked,
-                withdrawn,
-                alone,
+            group,
+            entry.sequence,
+            entry.position,
+            entry.time.as_micros(),
+            object.id,
+            object.object_type,
+            object.version.as_micros(),
+            object.spec_version,
+            object.created_by,
+            owner,
+            object.name,
+            object.marking.map(marking_rank),
+            object.revoked,
+            withdrawn,
+            alone,
         ];
         if alone {
             // Without a clause for conflicts, or one that returns: either makes of the statement a savepoint, before which

@@ -364,8 +364,11 @@ fn fields(source: &Source<'_>, read: &File) -> Result<Vec<(String, Reading)>, Ma
     read.fields.iter().map(one).collect()
 }
 
+/// A field and its places in STIX.
+type Placed = (String, Vec<Box<str>>);
+
 /// What the file says its paths are in STIX.
-fn stix(source: &Source<'_>, read: &File) -> Result<Vec<(String, Vec<Box<str>>)>, MappingError> {
+fn stix(source: &Source<'_>, read: &File) -> Result<Vec<Placed>, MappingError> {
     let mut all = Vec::with_capacity(read.stix.len());
     for (key, value) in &read.stix {
         let (path, line) = (source.path(key)?, source.line(value.span().start));
