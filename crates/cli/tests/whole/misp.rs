@@ -1,5 +1,6 @@
 //! A MISP client that is not ours: PyMISP from the package index, unchanged, and MISP files and feeds through the binary.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -296,7 +297,7 @@ async fn events_come_out_of_a_hub_as_they_went_in() {
             let seen = analyst.get(&path).await.expect(200).json();
             let (found, wanted) =
                 (without_instance(&seen["Event"]), without_instance(&Json::Object(event.node.clone())));
-            let keys = |value: &Json| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            let keys = |value: &Json| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
             assert_eq!(keys(&found), keys(&wanted), "{}", file.display());
             for (key, value) in wanted.as_object().unwrap() {
                 assert_eq!(&found[key], value, "{key} of {}", file.display());
