@@ -37,7 +37,11 @@ fn mix(mut n: u64) -> u64 {
 /// An address as networks have them: most from few networks, some from anywhere.
 fn address(seed: u64) -> u32 {
     let n = mix(seed);
-    if n.is_multiple_of(3) { n as u32 } else { ((mix(n % 20_000) as u32) & 0xffff_ff00) | (n >> 40) as u32 & 0xff }
+    if n.is_multiple_of(3) {
+        n as u32
+    } else {
+        ((mix(n % 20_000) as u32) & 0xffff_ff00) | (n >> 40) as u32 & 0xff
+    }
 }
 
 fn peak_megabytes() -> u64 {
