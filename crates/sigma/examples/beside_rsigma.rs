@@ -1,6 +1,6 @@
 //! Measures the reader beside plain `rsigma-eval` on the same rules and events, in one run, and compares their matches.
 //!
-//! `cargo run --release -p shieldwall-sigma --example throughput -- RULES [EVENTS] [MATCHING_PER_MILLE]`
+//! `cargo run --release -p shieldwall-sigma --example beside_rsigma -- RULES [EVENTS] [MATCHING_PER_MILLE]`
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
