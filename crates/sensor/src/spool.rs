@@ -97,6 +97,8 @@ struct Inner {
     committed: u64,
     /// The highest sequence given out.
     sequence: u64,
+    /// How many reports were written since this was opened.
+    written: u64,
 }
 
 /// The spool of one state directory.
@@ -207,6 +209,7 @@ impl Spool {
         let bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let mut inner = self.inner();
         inner.bytes += bytes;
+        inner.written += 1;
         inner.entries.push_back(Entry { sequence, path, bytes });
         Ok(())
     }
@@ -277,6 +280,12 @@ impl Spool {
         self.inner().entries.len()
     }
 
+    /// How many reports were written since this was opened. How many wait does not tell whether one was: another may have
+    /// been handed in meanwhile.
+    pub(crate) fn written(&self) -> u64 {
+        self.inner().written
+    }
+
     /// Whether no more may be written until the hub confirms some.
     pub(crate) fn is_full(&self) -> bool {
         self.inner().bytes >= self.bytes_max
@@ -334,6 +343,7 @@ mod tests {
         spool.confirmed(&second).unwrap();
         let (spool, found) = Spool::open(state.path(), Disk::default()).unwrap();
         assert_eq!((found.waiting[0].count, spool.reports()), (30, 0));
+        assert_eq!(spool.written(), 0, "since it was opened");
     }
 
     #[test]

@@ -575,9 +575,9 @@ pub(crate) fn run(mut worker: Worker, shared: &Shared, stop: &Receiver<()>) -> R
     }
     loop {
         let now = Instant::now();
-        let reports = shared.spool.reports();
+        let written = shared.spool.written();
         let turn = worker.turn(&around, now)?;
-        if shared.spool.reports() != reports {
+        if shared.spool.written() != written {
             shared.report_ready.notify_one();
         }
         worker.tell(&mut shared.reading(), turn, now, &shared.spool);
