@@ -40,6 +40,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// How often a buffer of 8 octets doubles until it holds a command line of 1 KiB.
+const DOUBLINGS_MAX: u64 = 8;
+
 #[test]
 fn nothing_is_allocated_where_nothing_matches() {
     // One value of every kind, so that every kind is looked for.
@@ -85,10 +88,10 @@ fn nothing_is_allocated_where_nothing_matches() {
         assert_eq!(stats.matches, 0);
         assert_eq!(stats.events, 2 * lines.len() as u64);
         assert!(lines.len() > 15_000, "{}", lines.len());
-        // The filter lets a stranger pass now and then: such a line is read exactly, which takes an allocation if it
-        // has escapes. Everything else takes none.
+        // The filter lets a stranger pass now and then: such a line is read exactly, and if it has escapes, the
+        // JSON reader's buffer for the text without them grows by doubling. Everything else takes no allocation.
         let slow = stats.slow_lines - slow;
         assert!(slow <= 20, "{}: {slow} slow lines in {} events", format.mapping(), lines.len());
-        assert!(counted <= slow, "{}: {counted} allocations with {slow} slow lines", format.mapping());
+        assert!(counted <= slow * DOUBLINGS_MAX, "{}: {counted} allocations with {slow} slow lines", format.mapping());
     }
 }
