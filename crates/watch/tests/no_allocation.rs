@@ -92,6 +92,10 @@ fn nothing_is_allocated_where_nothing_matches() {
         // JSON reader's buffer for the text without them grows by doubling. Everything else takes no allocation.
         let slow = stats.slow_lines - slow;
         assert!(slow <= 20, "{}: {slow} slow lines in {} events", format.mapping(), lines.len());
-        assert!(counted <= slow * DOUBLINGS_MAX, "{}: {counted} allocations with {slow} slow lines", format.mapping());
+        assert!(
+            counted <= slow * DOUBLINGS_MAX,
+            "{}: {counted} allocations with {slow} slow lines",
+            format.mapping()
+        );
     }
 }
