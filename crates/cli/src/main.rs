@@ -24,10 +24,6 @@ use console::Console;
 use fault::Fault;
 use options::{Options, logging};
 
-/// Objects come and go by the thousand on several threads at once, where the system's allocator waits for itself.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,

@@ -43,7 +43,7 @@ pub use self::recall::Versions;
 const REMARKS_MAX: usize = 1_000;
 /// How many objects of a body are judged while those before are written: few enough that the writer does not wait long
 /// for the first, enough that a flush to disk is shared.
-const PIECE_OBJECTS: usize = 128;
+const PIECE_OBJECTS: usize = 256;
 
 /// Where intelligence is handed in: by whom, with leave for which group.
 pub struct Desk {
